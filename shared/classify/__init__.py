@@ -1,0 +1,1 @@
+"""What kind of task a request is (R3)."""

@@ -1,0 +1,1 @@
+"""Adapters: provider x wire format x model data, over one pooled HTTP session."""

@@ -1,0 +1,1 @@
+"""Logs and figures of an instance (R17, R25)."""
