@@ -24,12 +24,14 @@ class Timeouts:
     """For one attempt, in seconds. ``total`` caps everything (the request's deadline).
 
     ``first_byte``: to the first byte of the body of a plain call, to the first *meaningful* event
-    of a stream. ``stall``: longest silence between two reads after that.
+    of a stream. ``stall``: longest silence between two reads after that. ``connect``: to a new
+    connection, inside ``first_byte``.
     """
 
     first_byte: float
     stall: float
     total: float
+    connect: float = 3.0
 
 
 @dataclass(slots=True)
