@@ -120,6 +120,8 @@ class ModelCard:
     serves_from: str | None = None  # ... from this day on
     replacement: str | None = None
     accepts_prefix: bool = False  # continues a trailing assistant message; unknown means no
+    chat: bool = True  # with TEXT: answers ordinary chat; False: a guard, which only judges
+    day_reset: str = "rolling"  # when the provider's day turns: an IANA zone, or "rolling" (R14)
     latency_ms: int = 600
     tokens_per_s: int = 120
     quality: int = 50
