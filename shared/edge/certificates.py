@@ -119,7 +119,9 @@ class CertificateSource:
             verifiers = _read(body)
         except (CertificatesUnavailable, OSError, ValueError) as error:
             self._retry_at = self._clock.monotonic() + RETRY_S
-            self._log.warning("certificates for ID tokens not renewed: %s", type(error).__name__)
+            self._log.warning(
+                "certificates for ID tokens not renewed: %s %s", type(error).__name__, error
+            )
         else:
             now = self._clock.monotonic()
             age = min(max(max_age, MIN_AGE_S), MAX_AGE_S)

@@ -86,6 +86,10 @@ class FirebaseAuthenticator:
             self._remembered.popitem(last=False)
         return identity
 
+    def remembered(self) -> list[Identity]:
+        """Whose tokens are remembered, least recently used first."""
+        return [identity for identity, _ in self._remembered.values()]
+
     async def _verify(self, token: bytes) -> tuple[Identity, float]:
         """The identity and the Unix time from which the token is no longer good."""
         try:
