@@ -15,8 +15,11 @@ from tests.support.virtual_time import ManualClock
 
 _KEY_SIGNS = string.ascii_letters + string.digits
 _URL_SAFE = st.text(_KEY_SIGNS + "-_", min_size=24, max_size=60)
-# What every line of the log holds anyway.
-_FRAME = json.dumps({"severity": "ERROR", "time": "2026-11-23T12:00:00Z", "message": ""})
+# What the log writes of its own accord; a "secret" that is part of it is a word, no secret.
+_FRAME = (
+    '{"severity":"WARNING","time":"2026-11-23T12:00:00Z","message":"event withheld: it held a '
+    'secret"} {"severity":"ERROR" "cut":true} [redacted]'
+)
 
 # A provider's key as the settings take it, and any other text an operator might set as a secret.
 known_secrets = st.text(
