@@ -1,0 +1,18 @@
+# The APIs the deployment uses. They stay enabled when it is destroyed: other things may need them.
+locals {
+  services = toset([
+    "artifactregistry.googleapis.com",
+    "cloudbuild.googleapis.com",
+    "cloudfunctions.googleapis.com",
+    "identitytoolkit.googleapis.com",
+    "run.googleapis.com",
+    "secretmanager.googleapis.com",
+  ])
+}
+
+resource "google_project_service" "used" {
+  for_each = local.services
+
+  service            = each.value
+  disable_on_destroy = false
+}

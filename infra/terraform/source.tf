@@ -1,0 +1,57 @@
+# Archives of the functions, as `make package` builds them: main.py, shared/ and requirements.txt.
+resource "google_storage_bucket" "source" {
+  name                        = "${var.project}-codeex-source"
+  location                    = var.region
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+  force_destroy               = true
+
+  versioning {
+    enabled = true
+  }
+
+  lifecycle_rule {
+    condition {
+      num_newer_versions = 3
+    }
+    action {
+      type = "Delete"
+    }
+  }
+}
+
+locals {
+  archive_dir = "${path.module}/../../build/functions"
+}
+
+resource "google_storage_bucket_object" "chat_source" {
+  # The hash in the name makes a changed archive a new deployment.
+  name   = "chat-${filemd5("${local.archive_dir}/chat.zip")}.zip"
+  bucket = google_storage_bucket.source.name
+  source = "${local.archive_dir}/chat.zip"
+}
+
+# Images of past deployments pile up and are billed beyond 0.5 GB: keep the last two.
+resource "google_artifact_registry_repository" "functions" {
+  location      = var.region
+  repository_id = "codeex-functions"
+  format        = "DOCKER"
+
+  cleanup_policies {
+    id     = "keep-last-two"
+    action = "KEEP"
+    most_recent_versions {
+      keep_count = 2
+    }
+  }
+
+  cleanup_policies {
+    id     = "delete-old"
+    action = "DELETE"
+    condition {
+      older_than = "86400s"
+    }
+  }
+
+  depends_on = [google_project_service.used]
+}

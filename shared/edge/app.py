@@ -1,0 +1,126 @@
+"""The ASGI application of a function: path table, identity, errors, the record of every call."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from starlette.types import Message, Receive, Scope, Send
+
+from shared import VERSION
+from shared.clock import Clock
+from shared.edge.asgi import HttpRequest, send_json
+from shared.edge.call import Call
+from shared.edge.errors import error_headers, error_object
+from shared.edge.identity import Authenticator
+from shared.edge.sse import error_event
+from shared.errors import ClientCancelled, CodeexError, Internal, MethodNotAllowed, NotFound
+
+Handler = Callable[[HttpRequest, Send, Call], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """Paths of one function. ``exact`` and ``below`` (prefix ending in ``/``) map to methods."""
+
+    exact: dict[str, dict[str, Handler]]
+    below: dict[str, dict[str, Handler]]
+
+    def find(self, path: str, method: str) -> Handler:
+        """The handler. Raises ``NotFound`` or ``MethodNotAllowed``, which says what is allowed."""
+        methods = self.exact.get(path)
+        if methods is None:
+            for prefix, candidate in self.below.items():
+                if path.startswith(prefix) and len(path) > len(prefix):
+                    methods = candidate
+                    break
+        if methods is None:
+            raise NotFound(f"there is nothing at {path[:200]}; see docs/openapi.json for the paths")
+        handler = methods.get("GET" if method == "HEAD" else method)
+        if handler is None:
+            allowed = ", ".join(sorted(methods))
+            raise MethodNotAllowed(f"{method} is not possible here; use {allowed}")
+        return handler
+
+
+@dataclass(slots=True)
+class EdgeParts:
+    """What the edge needs of the house."""
+
+    function: str
+    routes: Routes
+    authenticator: Authenticator
+    clock: Clock
+    new_request_id: Callable[[str | None], str]
+    record: Callable[[Call], None]
+    record_crash: Callable[[Call, BaseException], None]
+
+
+class EdgeApp:
+    """An ASGI application. Every way out of a call is in ``__call__``."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, parts: EdgeParts) -> None:
+        self._parts = parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one call."""
+        parts = self._parts
+        http = HttpRequest(scope, receive)
+        call = Call(
+            parts.new_request_id(http.header(b"x-request-id")),
+            http.method,
+            http.path,
+            parts.clock.monotonic(),
+        )
+        sending = _Started(send)
+        try:
+            await self._serve(http, sending, call)
+        except ClientCancelled as error:
+            call.status, call.code = error.status, error.code
+        except CodeexError as error:
+            await self._fail(error, sending, call)
+        except Exception as error:  # noqa: BLE001 - the edge: nobody leaves without an answer
+            parts.record_crash(call, error)
+            await self._fail(
+                Internal(f"an internal error; the log has it under {call.request_id}"),
+                sending,
+                call,
+            )
+        if not call.recorded:
+            parts.record(call)
+
+    async def _serve(self, http: HttpRequest, send: Send, call: Call) -> None:
+        parts = self._parts
+        if http.path == "/health" and http.method in ("GET", "HEAD"):
+            body = {"status": "ok", "function": parts.function, "version": VERSION}
+            await send_json(send, 200, call.headers(), dict(body))
+            return
+        call.identity = await parts.authenticator.authenticate(http.header(b"authorization"))
+        handler = parts.routes.find(http.path, http.method)
+        await handler(http, send, call)
+
+    async def _fail(self, error: CodeexError, send: _Started, call: Call) -> None:
+        """Answer with the error: as its own status, or as the event that ends an open stream."""
+        call.status, call.code = error.status, error.code
+        body = error_object(error, call.request_id)
+        if not send.started:
+            headers = [*call.headers(), *error_headers(error)]
+            await send_json(send, error.status, headers, body)
+        elif call.writer is not None:
+            await call.writer.close(error_event(body))
+
+
+class _Started:
+    """A ``send`` that knows whether the status line has left."""
+
+    __slots__ = ("_send", "started")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.started = False
+
+    async def __call__(self, message: Message) -> None:
+        self.started = True
+        await self._send(message)

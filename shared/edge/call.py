@@ -1,0 +1,39 @@
+"""One HTTP call at the edge: who, what, when; and how it is written down when it ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.edge.asgi import Header
+from shared.edge.identity import Identity
+from shared.edge.sse_writer import SseWriter
+from shared.messages import ChatRequest
+from shared.pipeline.context import RequestContext
+
+NOBODY = Identity(uid="")
+
+
+@dataclass(slots=True)
+class Call:
+    """The state of one HTTP call. ``started`` is a monotonic reading in seconds."""
+
+    request_id: str
+    method: str
+    path: str
+    started: float
+    identity: Identity = NOBODY
+    status: int = 200
+    code: str | None = None
+    request: ChatRequest | None = None
+    context: RequestContext | None = None
+    writer: SseWriter | None = None  # the event stream, once there is one
+    recorded: bool = False
+
+    def headers(self) -> list[Header]:
+        """The headers every response carries, with model and provider once they are known."""
+        headers: list[Header] = [(b"x-request-id", self.request_id.encode())]
+        card = self.context.trace.answered if self.context is not None else None
+        if card is not None:
+            headers.append((b"x-codeex-model", card.id.encode()))
+            headers.append((b"x-codeex-provider", card.provider.encode()))
+        return headers

@@ -1,0 +1,127 @@
+"""``POST /v1/chat/completions`` and ``POST /v1/route`` in the OpenAI dialect."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from starlette.types import Send
+
+from shared.clock import Clock
+from shared.edge.asgi import (
+    HttpRequest,
+    refuse_form_bodies,
+    send_json,
+    unless_client_leaves,
+)
+from shared.edge.call import Call
+from shared.edge.chat_request import parse_chat_request
+from shared.edge.sse import ChunkEncoder
+from shared.edge.sse_writer import SseWriter
+from shared.errors import ProviderFailure
+from shared.messages import ChatResult, Chunk, JsonObject
+from shared.pipeline.chat import ChatPipeline, broken_stream
+from shared.pipeline.context import RequestContext
+
+
+class ChatEndpoint:
+    """Chat completions, whole or streamed. ``record`` writes a call down before its last byte."""
+
+    __slots__ = ("_clock", "_pipeline", "_record")
+
+    def __init__(
+        self, pipeline: ChatPipeline, clock: Clock, record: Callable[[Call], None]
+    ) -> None:
+        self._pipeline = pipeline
+        self._clock = clock
+        self._record = record
+
+    async def completions(self, http: HttpRequest, send: Send, call: Call) -> None:
+        """Answer one chat request. Raises ``CodeexError`` until the first byte is sent."""
+        context = await self._begin(http, call)
+        if call.request is not None and call.request.stream:
+            await unless_client_leaves(http.receive, self._stream(send, call, context))
+            return
+        result = await unless_client_leaves(http.receive, self._complete(call, context))
+        self._record(call)
+        await send_json(send, 200, call.headers(), self._completion(result, context))
+
+    async def route(self, http: HttpRequest, send: Send, call: Call) -> None:
+        """Classification and plan of a chat request; nothing is executed."""
+        context = await self._begin(http, call)
+        if call.request is None:
+            return
+        classification, plan = self._pipeline.plan(call.request, context)
+        body: JsonObject = {
+            "object": "route",
+            "request_id": call.request_id,
+            "classification": classification.to_json(),
+            "plan": {
+                "category": plan.category.value,
+                "reason": plan.reason,
+                "chain": [candidate.to_json() for candidate in plan.chain],
+                "estimated_latency_ms": plan.estimated_latency_ms,
+                "max_attempts": plan.max_attempts,
+                "warnings": list(plan.warnings),
+            },
+        }
+        await send_json(send, 200, call.headers(), body)
+
+    async def _begin(self, http: HttpRequest, call: Call) -> RequestContext:
+        refuse_form_bodies(http)
+        request = parse_chat_request(await http.body(), is_admin=call.identity.admin)
+        call.request = request
+        context = await self._pipeline.begin(
+            request, call.request_id, call.started, call.identity.tier
+        )
+        call.context = context
+        return context
+
+    async def _complete(self, call: Call, context: RequestContext) -> ChatResult:
+        assert call.request is not None
+        return await self._pipeline.complete(call.request, context)
+
+    def _completion(self, result: ChatResult, context: RequestContext) -> JsonObject:
+        answered = context.trace.answered
+        return {
+            "id": f"chatcmpl-{context.request_id}",
+            "object": "chat.completion",
+            "created": int(self._clock.wall()),
+            "model": answered.id if answered is not None else "",
+            "choices": list(result.choices),
+            "usage": context.trace.usage.to_json(),
+            "codeex": context.receipt(),
+        }
+
+    async def _stream(self, send: Send, call: Call, context: RequestContext) -> None:
+        """Deliver a stream. Errors go up; the edge knows whether the status line has left."""
+        assert call.request is not None
+        call.writer = writer = SseWriter(send, call.headers)
+        try:
+            async with aclosing(self._pipeline.stream(call.request, context)) as batches:
+                last = await self._deliver(batches, writer, call, context)
+        except ProviderFailure as failure:
+            raise broken_stream(failure) from None
+        finally:
+            writer.stop()
+        self._record(call)
+        await writer.close(last)
+
+    async def _deliver(
+        self,
+        batches: AsyncGenerator[list[Chunk], None],
+        writer: SseWriter,
+        call: Call,
+        context: RequestContext,
+    ) -> bytes:
+        """Write every batch; returns the closing frames, not yet written."""
+        assert call.request is not None
+        encoder = ChunkEncoder(f"chatcmpl-{context.request_id}", int(self._clock.wall()))
+        trace = context.trace
+        async for chunks in batches:
+            if trace.answered is not None:
+                encoder.set_model(trace.answered.id)
+            frames = encoder.encode(chunks)
+            if frames:
+                await writer.write(frames)
+        return encoder.finish(trace.usage, call.request.include_usage, context.receipt())

@@ -1,0 +1,69 @@
+"""The catalog and router in force, and how they change while the instance serves.
+
+Both are immutable values that are swapped whole: a request sees one state from begin to end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shared.catalog.registry import Catalog, local_card
+from shared.clock import Clock
+from shared.errors import ProviderFailure
+from shared.providers.base import ChatProvider, Timeouts
+from shared.routing.router import Router
+from shared.settings import RuntimeConfig
+
+LOCAL = "local"
+# A local server that does not answer is asked again for its models after this many seconds.
+RETRY_S = 30.0
+# Listing models on one's own machine is a matter of milliseconds; nobody waits longer.
+LIST_TIMEOUT_S = 2.0
+
+
+@dataclass(slots=True)
+class RoutingState:
+    """Holds what routing rests on; ``make_router`` builds a router for a catalog."""
+
+    catalog: Catalog
+    router: Router
+    make_router: Callable[[Catalog], Router]
+
+    def use(self, catalog: Catalog) -> None:
+        """Route by this catalog from the next request on."""
+        self.catalog = catalog
+        self.router = self.make_router(catalog)
+
+
+class LocalModels:
+    """Finds the models of the user's own OpenAI-compatible server (contract, Environment)."""
+
+    __slots__ = ("_clock", "_config", "_due", "_provider", "_state")
+
+    def __init__(
+        self, provider: ChatProvider, state: RoutingState, config: RuntimeConfig, clock: Clock
+    ) -> None:
+        self._provider = provider
+        self._state = state
+        self._config = config
+        self._clock = clock
+        self._due = clock.monotonic()
+
+    async def ensure(self, model: str) -> None:
+        """Ask the server which models it has: at first, and when a ``local-`` model that is not
+        known is asked for. A server that is down costs one short wait per ``RETRY_S``."""
+        known = self._state.catalog.by_provider(LOCAL)
+        wanted = model.startswith(f"{LOCAL}-") and self._state.catalog.get(model) is None
+        now = self._clock.monotonic()
+        if now < self._due or (known and not wanted):
+            return
+        self._due = now + RETRY_S
+        limits = Timeouts(first_byte=LIST_TIMEOUT_S, stall=LIST_TIMEOUT_S, total=LIST_TIMEOUT_S)
+        try:
+            names = await self._provider.list_models(limits)
+        except ProviderFailure:
+            return
+        overrides = self._config.models
+        cards = [local_card(name, overrides.get(f"{LOCAL}-{name}")) for name in names]
+        self._state.use(self._state.catalog.replace(extra_cards=cards))
