@@ -1,0 +1,205 @@
+"""Gemini's partial responses read into chunks, and the two forms they travel in.
+
+With ``alt=sse`` each event is a whole partial response and the stream just ends: there is no
+``[DONE]``, so an answer is complete only when its candidates have a ``finishReason``. Without it
+(a proxy in between may drop the parameter) the same objects come as one JSON array.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import orjson
+
+from shared.errors import EmptyAnswer, MalformedAnswer, ProviderFailure
+from shared.messages import Chunk, JsonObject, JsonValue, Usage
+from shared.providers.gemini_decode import (
+    PROVIDER,
+    Candidate,
+    check_prompt,
+    malformed,
+    read_candidates,
+    read_usage,
+    refusal,
+    text_field,
+)
+from shared.providers.sse import SseDecoder, SseOverflow
+
+# What can change the nesting of JSON: a whole string, a string's beginning, a bracket.
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|"|[{}\[\]]', re.DOTALL)
+_MAX_ELEMENT_BYTES = 8 * 1024 * 1024
+
+
+class AnswerStream:
+    """State of one streamed answer. ``error_in`` makes a failure of an error object in a 200."""
+
+    __slots__ = ("_candidates", "_error_in", "_expected", "_one_call", "_usage", "usage_sent")
+
+    def __init__(
+        self, error_in: Callable[[JsonObject], ProviderFailure], *, n: int = 1, one_call: bool
+    ) -> None:
+        self._error_in = error_in
+        self._expected = n
+        self._one_call = one_call
+        self._candidates: dict[int, Candidate] = {}
+        self._usage: Usage | None = None
+        self.usage_sent = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether every candidate that was asked for has ended."""
+        candidates = self._candidates
+        return len(candidates) >= self._expected and self.ended
+
+    @property
+    def ended(self) -> bool:
+        """Whether no candidate that has begun is still open: the stream may stop here."""
+        candidates = self._candidates
+        return bool(candidates) and all(one.finish is not None for one in candidates.values())
+
+    def event(self, data: bytes) -> list[Chunk]:
+        """The chunks of one event's JSON, possibly none.
+
+        Raises ``MalformedAnswer``, ``Refused``, ``EmptyAnswer``, what a finish reason means, or
+        the failure of an error object.
+        """
+        try:
+            loaded: JsonValue = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            raise malformed("an event of the stream is not JSON") from None
+        return self.response(loaded)
+
+    def response(self, loaded: JsonValue) -> list[Chunk]:
+        """The chunks of one parsed partial response; see ``event``."""
+        response = loaded[0] if isinstance(loaded, list) and len(loaded) == 1 else loaded
+        if not isinstance(response, dict):
+            raise malformed("an event of the stream is not an object")
+        if "error" in response:
+            raise self._error_in(response)
+        self._usage = read_usage(response) or self._usage
+        response_id = text_field(response, "responseId")
+        chunks: list[Chunk] = []
+        for index, candidate in read_candidates(response):
+            self._candidate(index, candidate, response_id, chunks)
+        if not self._candidates:
+            check_prompt(response)
+        if self.complete:
+            chunks.extend(self.last())
+        return chunks
+
+    def last(self) -> list[Chunk]:
+        """The usage, once it is known and the answer complete; sent a single time."""
+        if self._usage is None or self.usage_sent:
+            return []
+        self.usage_sent = True
+        return [Chunk(usage=self._usage)]
+
+    def _candidate(
+        self, index: int, candidate: JsonObject, response_id: str, chunks: list[Chunk]
+    ) -> None:
+        state = self._candidates.get(index)
+        if state is None:
+            state = self._candidates[index] = Candidate(index, self._one_call)
+        elif state.finish is not None:
+            return  # it has ended; what comes after its end is no part of the answer
+        pieces = state.take(candidate, response_id)
+        calls = pieces.calls or None
+        if pieces.text or pieces.reasoning or calls:
+            chunks.append(
+                Chunk(index, text=pieces.text, reasoning=pieces.reasoning, tool_calls=calls)
+            )
+        if state.finish is None:
+            return
+        if not (state.has_text or state.calls):
+            if state.finish == "content_filter" and self._expected == 1:
+                raise refusal("the answer")
+            if state.finish == "stop":
+                raise EmptyAnswer("the answer has neither text nor tool calls", provider=PROVIDER)
+        chunks.append(Chunk(index, finish_reason=state.finish))
+
+
+class ArraySplitter:
+    """Cuts a JSON array, or a lone object, into its top-level objects as the bytes come.
+
+    It only counts brackets; what it hands out is parsed by who takes it. Raises
+    ``MalformedAnswer`` for anything that cannot be such a body.
+    """
+
+    __slots__ = ("_buffer", "_depth", "_scanned", "_start")
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._scanned = 0  # up to here brackets are counted
+        self._depth = 0  # of objects and arrays inside the current element
+        self._start = -1  # where the current element begins; -1 between elements
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The elements that ``data`` completes."""
+        buffer = self._buffer
+        buffer += data
+        found: list[bytes] = []
+        position = self._scanned
+        while (match := _TOKEN.search(buffer, position)) is not None:
+            token = match.group()
+            if token == b'"':
+                break  # a string whose end has not come yet: look at it again then
+            position = match.end()
+            if token in (b"{", b"[") and (token == b"{" or self._start >= 0):
+                if self._depth == 0:
+                    self._start = match.start()
+                self._depth += 1
+            elif token in (b"}", b"]") and self._start >= 0:
+                self._depth -= 1
+                if self._depth == 0:
+                    found.append(bytes(buffer[self._start : position]))
+                    self._start = -1
+        else:
+            position = len(buffer)
+        self._scanned = position
+        self._trim()
+        return found
+
+    def _trim(self) -> None:
+        keep_from = self._scanned if self._start < 0 else self._start
+        del self._buffer[:keep_from]
+        self._scanned -= keep_from
+        if self._start >= 0:
+            self._start = 0
+        if len(self._buffer) > _MAX_ELEMENT_BYTES:
+            raise MalformedAnswer("an element of the stream is too large", provider=PROVIDER)
+
+
+class EventReader:
+    """The JSON of each partial response out of a body's bytes, in whichever form it comes."""
+
+    __slots__ = ("_array", "_head", "_sse")
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._sse: SseDecoder | None = None
+        self._array: ArraySplitter | None = None
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The events that ``data`` completes. Raises ``MalformedAnswer``."""
+        if self._sse is not None:
+            try:
+                return [event.data for event in self._sse.feed(data)]
+            except SseOverflow:
+                raise malformed("an event of the stream is too large") from None
+        if self._array is not None:
+            return self._array.feed(data)
+        self._head += data
+        begin = self._head.lstrip()
+        if not begin:
+            return []
+        if begin[:1] in (b"[", b"{"):
+            self._array = ArraySplitter()
+        else:
+            self._sse = SseDecoder()
+        data, self._head = self._head, b""
+        return self.feed(data)
+
+    def end(self) -> list[bytes]:
+        """An event whose closing blank line never came, at the end of the body."""
+        return [event.data for event in self._sse.end()] if self._sse is not None else []
