@@ -1,0 +1,68 @@
+// Who is asking. The page knows sign-in only through `SignIn`: under `make run` a name is enough,
+// elsewhere a token is pasted. Firebase sign-in becomes one more implementation in its own module.
+import { createStore, load, save } from "./state/store.ts";
+
+export interface SignIn {
+  /** What the page shows: a name, never the token. */
+  label(): string;
+  /** The bearer token for the next request; fetched again each time because tokens expire. */
+  token(): Promise<string>;
+  /** What may stand in a code sample: a dev token, or a placeholder. Never a secret. */
+  sample(): string;
+}
+
+export const DEV_USERS = ["alice", "bob", "admin"] as const;
+
+/** `Bearer dev-<uid>`: taken by `make run` alone, no deployed function knows it. */
+class DevSignIn implements SignIn {
+  constructor(readonly uid: string) {}
+  label = () => this.uid;
+  token = () => Promise.resolve(`dev-${this.uid}`);
+  sample = () => `dev-${this.uid}`;
+}
+
+/** A pasted ID token or `ck_` key. Kept for this tab only. */
+class TokenSignIn implements SignIn {
+  constructor(readonly bearer: string) {}
+  label = () => "own token";
+  token = () => Promise.resolve(this.bearer);
+  sample = () => "YOUR_TOKEN";
+}
+
+interface Session {
+  method: SignIn;
+}
+
+const USER_KEY = "codeex.user.v1";
+const TOKEN_KEY = "codeex.token.v1";
+
+export const session = createStore<Session>({ method: restored() });
+
+function restored(): SignIn {
+  const bearer = load<string>(TOKEN_KEY, "", tabStorage());
+  return bearer ? new TokenSignIn(bearer) : new DevSignIn(load<string>(USER_KEY, "alice"));
+}
+
+function tabStorage(): Storage | undefined {
+  try {
+    return sessionStorage;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A uid as `make run` takes it: letters, digits, `_`, `-`, `.`; at most 64. */
+export const isUid = (value: string): boolean => /^[\w.-]{1,64}$/.test(value);
+
+export function signInAs(uid: string): void {
+  save(USER_KEY, uid);
+  save(TOKEN_KEY, "", tabStorage());
+  session.set({ method: new DevSignIn(uid) });
+}
+
+export function signInWithToken(bearer: string): void {
+  save(TOKEN_KEY, bearer, tabStorage());
+  session.set({ method: new TokenSignIn(bearer) });
+}
+
+export const token = (): Promise<string> => session.get().method.token();

@@ -1,0 +1,37 @@
+// Which window is open, what is being edited, which providers are broken.
+import { breakProvider, healProvider, readFaults, type FaultKind } from "../api/simulator.ts";
+import { createStore } from "./store.ts";
+
+export type Window = "models" | "samples" | "user" | "controls";
+
+export const view = createStore<{ window: Window | null; editing: string | null }>({
+  window: null,
+  editing: null,
+});
+
+export const show = (window: Window | null): void => view.update({ window });
+
+export interface Simulator {
+  /** null until it is known, and where there is none. */
+  faults: Record<string, FaultKind> | null;
+  problem: string;
+}
+
+export const simulator = createStore<Simulator>({ faults: null, problem: "" });
+
+export async function loadFaults(): Promise<void> {
+  simulator.set({ faults: await readFaults(), problem: "" });
+}
+
+/** Breaks a provider, or heals it (`kind` null). The switch follows at once and returns on failure. */
+export async function setFault(provider: string, kind: FaultKind | null): Promise<void> {
+  const before = simulator.get().faults ?? {};
+  const { [provider]: _gone, ...others } = before;
+  simulator.set({ faults: kind ? { ...others, [provider]: kind } : others, problem: "" });
+  try {
+    await (kind ? breakProvider(provider, kind) : healProvider(provider));
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : "The simulator does not answer.";
+    simulator.set({ faults: before, problem });
+  }
+}

@@ -1,0 +1,64 @@
+// What went wrong and what to do about it.
+import { advice } from "../api/problems.ts";
+import type { Problem } from "../api/types.ts";
+import { regenerate } from "../chat.ts";
+import { show } from "../state/view.ts";
+import { Retry, Warning } from "./icons.tsx";
+import { CopyButton, useCountdown } from "./parts.tsx";
+
+const TITLES: Record<string, string> = {
+  unauthenticated: "Not signed in",
+  forbidden: "Not allowed",
+  rate_limited: "Too many requests",
+  capacity_exhausted: "No capacity right now",
+  queued: "Waiting for capacity",
+  model_not_found: "No such model",
+  feature_disabled: "Switched off",
+  all_models_failed: "Nobody could answer",
+  provider_error: "The provider failed",
+  payload_too_large: "Too large",
+  deadline_exceeded: "Out of time",
+  cut_stream: "The answer was cut off",
+  broken_stream: "The answer was damaged",
+  offline: "Offline",
+  unreachable: "No connection",
+  content_filter: "Refused by the provider",
+  invalid_request: "The request is not valid",
+};
+
+export function ErrorCard(props: { problem: Problem; onRetry?: () => void }) {
+  const { problem } = props;
+  const left = useCountdown(problem.retryAfter ?? 0);
+  const retry = props.onRetry ?? (() => void regenerate());
+  return (
+    <div class="error" role="alert">
+      <h3>
+        <Warning />
+        {TITLES[problem.code] ?? "Something went wrong"}
+      </h3>
+      <p>{problem.message}</p>
+      <p class="advice">{advice(problem)}</p>
+      <p class="actions">
+        <button type="button" class="button" disabled={left > 0} onClick={retry}>
+          <Retry />
+          {left > 0 ? `Try again in ${left} s` : "Try again"}
+        </button>
+        {problem.code === "unauthenticated" && (
+          <button type="button" class="button" onClick={() => show("user")}>Sign in</button>
+        )}
+        {problem.code === "model_not_found" && (
+          <button type="button" class="button" onClick={() => show("models")}>Choose a model</button>
+        )}
+      </p>
+      <p class="foot">
+        <code>{problem.code}{problem.status ? ` · ${problem.status}` : ""}</code>
+        {problem.requestId && (
+          <span class="id">
+            <code>{problem.requestId}</code>
+            <CopyButton small text={() => problem.requestId ?? ""} label="Copy request id" />
+          </span>
+        )}
+      </p>
+    </div>
+  );
+}

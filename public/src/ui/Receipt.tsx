@@ -1,0 +1,178 @@
+// The routing receipt: who answered, why, and everything that was tried on the way.
+import type { Attempt, Receipt as Data } from "../api/types.ts";
+import { catalog, labelOf } from "../state/catalog.ts";
+import type { AnswerTurn } from "../state/conversation.ts";
+import { useStore } from "../state/store.ts";
+import { duration, words } from "../format.ts";
+import { Chevron, Warning } from "./icons.tsx";
+import { CopyButton, Provider } from "./parts.tsx";
+
+export function Receipt(props: { turn: AnswerTurn; receipt: Data; open: boolean }) {
+  const { turn, receipt } = props;
+  const { models } = useStore(catalog);
+  const name = (id: string) => labelOf(id, models);
+  const attempts = receipt.routing?.attempts ?? [];
+  const last = attempts.at(-1);
+  const model = turn.model ?? last?.model ?? "";
+  const provider = models.find((item) => item.id === model)?.provider ?? last?.provider ?? turn.provider;
+  const total = receipt.timings_ms?.total ?? turn.totalMs ?? 0;
+  const failed = attempts.filter((attempt) => attempt.outcome !== "ok").length;
+  return (
+    <details class="receipt" open={props.open}>
+      <summary>
+        <Chevron class="turn" />
+        {provider && <Provider id={provider} />}
+        <span class="model">{name(model)}</span>
+        {receipt.classification?.category && (
+          <span class="category">{words(receipt.classification.category)}</span>
+        )}
+        <span class="figures">
+          <span>{duration(total)}</span>
+          <span class={failed > 0 ? "fell" : ""}>
+            {attempts.length === 1 ? "1 attempt" : `${attempts.length} attempts`}
+          </span>
+        </span>
+        <span class="hidden">Routing receipt</span>
+      </summary>
+      <div class="slip">
+        <Why receipt={receipt} />
+        <Warnings warnings={receipt.warnings ?? []} />
+        {attempts.length > 0 && <Attempts attempts={attempts} name={name} />}
+        <Chain receipt={receipt} name={name} />
+        <Figures turn={turn} receipt={receipt} />
+      </div>
+    </details>
+  );
+}
+
+function Why(props: { receipt: Data }) {
+  const found = props.receipt.classification;
+  const reason = props.receipt.routing?.reason;
+  return (
+    <section>
+      {found?.category && (
+        <p class="verdict">
+          <strong>{words(found.category)}</strong>
+          {typeof found.confidence === "number" && <span>{Math.round(found.confidence * 100)} % sure</span>}
+          {found.complexity && <span>{words(found.complexity)} complexity</span>}
+          {found.source && <span>by the {words(found.source)} classifier</span>}
+        </p>
+      )}
+      {found?.reasoning && <p>{found.reasoning}</p>}
+      {reason && <p class="reason">{reason}</p>}
+    </section>
+  );
+}
+
+function Warnings(props: { warnings: string[] }) {
+  if (props.warnings.length === 0) return null;
+  return (
+    <ul class="warnings" aria-label="Warnings">
+      {props.warnings.map((warning) => (
+        <li key={warning}>
+          <Warning />
+          <span>{warning}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** The attempts one after the other on one time axis. */
+function Attempts(props: { attempts: Attempt[]; name: (id: string) => string }) {
+  const total = Math.max(1, props.attempts.reduce((sum, attempt) => sum + attempt.latency_ms, 0));
+  let before = 0;
+  return (
+    <section>
+      <h3>Attempts</h3>
+      <ol class="timeline">
+        {props.attempts.map((attempt, index) => {
+          const start = (before / total) * 100;
+          const length = (attempt.latency_ms / total) * 100;
+          before += attempt.latency_ms;
+          const ok = attempt.outcome === "ok";
+          return (
+            <li key={index} data-outcome={ok ? "ok" : "failed"}>
+              <span class="who">
+                <Provider id={attempt.provider} /> {props.name(attempt.model)}
+              </span>
+              <span class="how">{ok ? "answered" : words(attempt.outcome)}</span>
+              <span class="ms">{duration(attempt.latency_ms)}</span>
+              <span class="bar" aria-hidden="true">
+                <i style={{ marginLeft: `${Math.min(start, 98)}%`, width: `${Math.max(2, length)}%` }} />
+              </span>
+            </li>
+          );
+        })}
+      </ol>
+    </section>
+  );
+}
+
+function Chain(props: { receipt: Data; name: (id: string) => string }) {
+  const chain = props.receipt.routing?.chain ?? [];
+  if (chain.length === 0) return null;
+  const tried = new Map(
+    (props.receipt.routing?.attempts ?? []).map((attempt) => [attempt.model, attempt.outcome]),
+  );
+  return (
+    <section>
+      <h3>Chain</h3>
+      <ol class="chain">
+        {chain.map((entry) => {
+          const outcome = tried.get(entry.model);
+          return (
+            <li key={entry.model} data-outcome={outcome && (outcome === "ok" ? "ok" : "failed")}>
+              <Provider id={entry.provider} />
+              <span>{props.name(entry.model)}</span>
+              {typeof entry.priority === "number" && <small>{entry.priority}</small>}
+              {entry.status && entry.status !== "ACTIVE" && (
+                <span class="badge" data-status={entry.status}>{entry.status}</span>
+              )}
+            </li>
+          );
+        })}
+      </ol>
+    </section>
+  );
+}
+
+function Figures(props: { turn: AnswerTurn; receipt: Data }) {
+  const { turn, receipt } = props;
+  const usage = turn.usage;
+  const reasoning = usage?.completion_tokens_details?.reasoning_tokens ?? 0;
+  const rows: [string, string][] = Object.entries(receipt.timings_ms ?? {})
+    .filter(([, value]) => typeof value === "number")
+    .map(([key, value]) => [words(key.replace(/_ms$/, "")), duration(value)]);
+  if (turn.firstTokenMs !== undefined) rows.push(["first token here", duration(turn.firstTokenMs)]);
+  if (usage?.prompt_tokens !== undefined) rows.push(["tokens in", String(usage.prompt_tokens)]);
+  if (usage?.completion_tokens !== undefined) {
+    rows.push(["tokens out", `${usage.completion_tokens}${reasoning ? ` (${reasoning} thinking)` : ""}`]);
+  }
+  const id = receipt.request_id ?? turn.requestId;
+  return (
+    <section>
+      <dl class="figures">
+        {rows.map(([key, value]) => (
+          <div key={key}>
+            <dt>{key}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+      <p class="foot">
+        {receipt.guard && (
+          <span class="guard" title={receipt.guard === "unguarded" ? "No safety guard looked at this request or its answer." : undefined}>
+            {receipt.guard}
+          </span>
+        )}
+        {id && (
+          <span class="id">
+            <code>{id}</code>
+            <CopyButton small text={() => id} label="Copy request id" />
+          </span>
+        )}
+      </p>
+    </section>
+  );
+}
