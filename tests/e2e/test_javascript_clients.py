@@ -1,0 +1,31 @@
+"""The JavaScript clients (tests/clients) against the running system."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.local_process import LocalProcess
+
+CLIENTS = Path(__file__).resolve().parent.parent / "clients"
+
+
+@pytest.mark.needs_node
+@pytest.mark.parametrize("suite", ["openai", "langchain", "vercel-ai"])
+def test_javascript_client(running: LocalProcess, suite: str) -> None:
+    node = shutil.which("node")
+    assert node is not None
+    done = subprocess.run(
+        [node, "--test", f"{suite}.test.mjs"],
+        cwd=CLIENTS,
+        env={**os.environ, "BASE_URL": running.url},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
