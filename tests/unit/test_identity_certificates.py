@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from shared.edge.certificate_fetch import fetch_over
+from shared.edge.certificate_fetch import certificate_fetch
 from shared.edge.certificates import (
     CERTIFICATES_URL,
     MAX_AGE_S,
@@ -221,7 +221,7 @@ async def test_over_a_real_socket() -> None:
     url = str(server.make_url("/certs"))
     pool = HttpPool()
     try:
-        fetch = fetch_over(pool)
+        fetch = certificate_fetch(pool)
         assert await fetch(url) == (certificates("key-1"), 77.0)
         with pytest.raises(CertificatesUnavailable, match="503"):
             await fetch(url)
@@ -229,14 +229,14 @@ async def test_over_a_real_socket() -> None:
         await pool.close()
         await server.close()
     with pytest.raises(CertificatesUnavailable):  # nobody listens any more
-        await fetch_over(pool)(url)
+        await certificate_fetch(pool)(url)
     await pool.close()
 
 
 def test_importing_the_authenticator_imports_no_cryptography() -> None:
     code = (
         "import sys, shared.edge.firebase_tokens as _; "
-        "print([m for m in sys.modules if m.startswith(('google.auth', 'cryptography', 'aiohttp'))])"
+        "print([m for m in sys.modules if m.startswith(('google.auth', 'crypto', 'aiohttp'))])"
     )
     root = Path(__file__).parents[2]
     done = subprocess.run(
