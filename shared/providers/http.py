@@ -217,6 +217,7 @@ class ByteStream:
         "_answering",
         "_due",
         "_end",
+        "_finished",
         "_loop",
         "_provider",
         "_reader",
@@ -246,6 +247,7 @@ class ByteStream:
         self._stall = stall
         self._end = end
         self._answering = False
+        self._finished = False
         self._due = first_at
         self._waiting_since: float | None = None
         self._timer: asyncio.TimerHandle | None = loop.call_at(first_at, self._check)
@@ -292,7 +294,9 @@ class ByteStream:
                 self._timer = self._loop.call_later(stall, self._check)
 
     def close(self) -> None:
-        """Close the connection now, unless the whole body has been read."""
+        """Close the connection now, unless the answer was finished or read to its end."""
+        if self._finished:
+            return
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -300,6 +304,7 @@ class ByteStream:
 
     def finish(self) -> None:
         """The answer is complete: keep the connection if the body ends within a moment."""
+        self._finished = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
