@@ -42,6 +42,9 @@ class Plan:
     warnings: tuple[str, ...] = ()
     fallback: bool = True
     named: bool = False  # the client named the model
+    # The head is the one model the client named: at its limit, the request waits its patience for
+    # it before another is asked (contract, Chat).
+    waits_for_head: bool = False
 
 
 @dataclass(slots=True)
