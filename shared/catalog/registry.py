@@ -64,9 +64,12 @@ class Catalog:
         overrides: Mapping[str, ModelOverride] = _NO_OVERRIDES,
         extra_cards: Iterable[ModelCard] = (),
     ) -> None:
-        """Raises ``ValueError`` for an id given twice or a date that is no ISO day."""
+        """Raises ``ValueError`` for an id given twice or a date that is no ISO day.
+
+        ``extra_cards`` come from other people's servers: of equal ids among them the first counts.
+        """
         self._base = tuple(cards)
-        self._extra = tuple(extra_cards)
+        self._extra = tuple({card.id: card for card in reversed(tuple(extra_cards))}.values())[::-1]
         self._clock = clock
         self._overrides = overrides
         self._cards: dict[str, ModelCard] = {}

@@ -133,6 +133,11 @@ def test_local_models_are_text_and_streaming_unless_told_otherwise() -> None:
     assert found.with_capability(Capability.VISION)[0].id == "local-llava"
 
 
+def test_a_server_that_lists_a_model_twice_is_no_error() -> None:
+    found = catalog().replace(extra_cards=[local_card(name) for name in ("b", "a", "b")])
+    assert sorted(one.id for one in found.all()) == ["local-a", "local-b"]
+
+
 def test_a_card_that_left_the_catalog_is_judged_by_its_own_dates() -> None:
     found = catalog(card("a"))
     gone = card("gone", shutdown_date="2026-01-01")
