@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from docs import error_tables
 from shared.catalog.lifecycle import NEVER_EXISTED_SINCE
 from shared.catalog.load import load_catalog, provider_terms
 from shared.catalog.registry import Catalog
@@ -136,6 +137,17 @@ def chains_table() -> str:
     return "\n\n".join(parts)
 
 
+def codes_table() -> str:
+    """The error codes of the API."""
+    return markdown_table(["code", "status", "meaning"], error_tables.codes())
+
+
+def outcomes_table() -> str:
+    """What an attempt at one model can end in, and what follows."""
+    head = ["outcome", "meaning", "then", "concerns", "counts against health"]
+    return markdown_table(head, error_tables.outcomes())
+
+
 # -------------------------------------------------------------------------------------- cells
 
 
@@ -220,6 +232,7 @@ TABLES: Mapping[str, Mapping[str, Table]] = {
         "elevenlabs": models_table("elevenlabs"),
     },
     "docs/routing.md": {"categories": categories_table, "chains": chains_table},
+    "docs/errors.md": {"codes": codes_table, "outcomes": outcomes_table},
 }
 
 
