@@ -21,7 +21,10 @@ from shared.errors import (
     Refused,
 )
 from shared.messages import ChatResult, JsonObject, JsonValue, Usage
+from shared.providers.base import ProviderCall
 from shared.providers.gemini_signature import sign
+from shared.providers.openai_answer import estimate_usage, may_be_silent
+from shared.tokens import estimate_tokens
 
 PROVIDER = "google"
 # Answers that ended as they should. CONTINUATION is Gemini 4's "more would follow": cut off.
@@ -57,7 +60,7 @@ _FAILED: dict[str, type[ProviderFailure]] = {
 _NOT_ENDED = (None, "", "FINISH_REASON_UNSPECIFIED")
 # candidateCount is at most 8; anything far above is not an index.
 _MAX_INDEX = 64
-_CONTENT_FILTER = "content_filter"
+CONTENT_FILTER = "content_filter"
 
 
 @dataclass(slots=True)
@@ -81,7 +84,13 @@ class Candidate:
     one_call: bool = False
     calls: int = 0
     has_text: bool = False
+    has_thoughts: bool = False
     finish: str | None = None
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing has come that a client could take for an answer."""
+        return not (self.has_text or self.calls)
 
     def take(self, candidate: JsonObject, response_id: str) -> Pieces:
         """Read one (partial) candidate. Raises ``ProviderFailure`` where it says it failed."""
@@ -90,6 +99,7 @@ class Candidate:
         for value in _list(content.get("parts"), "parts"):
             self._part(_object(value, "part"), pieces, response_id)
         self.has_text = self.has_text or bool(pieces.text)
+        self.has_thoughts = self.has_thoughts or bool(pieces.reasoning)
         reason = candidate.get("finishReason")
         if reason not in _NOT_ENDED:
             self.finish = self._finish(reason, candidate.get("finishMessage"))
@@ -138,14 +148,14 @@ class Candidate:
         if ended is not None:
             return "tool_calls" if ended == "stop" and self.calls else ended
         if reason in _BLOCKED:
-            return _CONTENT_FILTER
+            return CONTENT_FILTER
         kind = _FAILED.get(reason, MalformedAnswer)
         told = f": {message[:200]}" if isinstance(message, str) and message else ""
         param = "messages" if kind is FieldUnsupported else None
         raise kind(f"the model ended with {reason[:60]}{told}", provider=PROVIDER, param=param)
 
 
-def decode_response(response: JsonObject, *, one_call: bool = False) -> ChatResult:
+def decode_response(response: JsonObject, call: ProviderCall) -> ChatResult:
     """A whole answer.
 
     Raises ``Refused`` where safety left no text at all, ``EmptyAnswer`` where nothing came,
@@ -153,35 +163,51 @@ def decode_response(response: JsonObject, *, one_call: bool = False) -> ChatResu
     """
     response_id = text_field(response, "responseId")
     choices: list[JsonObject] = []
-    refused = 0
-    for position, candidate in read_candidates(response):
-        state = Candidate(position, one_call)
+    written: list[str] = []
+    answered = refused = False
+    for index, candidate in read_candidates(response):
+        state = Candidate(index, one_call(call))
         pieces = state.take(candidate, response_id)
         if state.finish is None:
             raise malformed("a candidate has no finishReason")
-        refused += state.finish == _CONTENT_FILTER and not (pieces.text or pieces.calls)
+        refused = refused or state.finish == CONTENT_FILTER
+        answered = answered or not is_empty(state, call)
         choices.append(_choice(state, pieces))
-    if len(choices) == refused:
+        written += pieces.text, pieces.reasoning, *(str(one) for one in pieces.calls)
+    if not answered:
         check_prompt(response)
         if refused:
             raise refusal("the answer")
-        raise EmptyAnswer("the answer has no candidates", provider=PROVIDER)
-    usage = read_usage(response) or Usage()
+        raise empty()
+    usage = read_usage(response) or estimate_usage(call.request, estimate_tokens("".join(written)))
     return ChatResult(choices, usage, text_field(response, "modelVersion"))
 
 
+def is_empty(state: Candidate, call: ProviderCall) -> bool:
+    """Whether a candidate that has ended holds no answer, not even an end inside its thoughts."""
+    reason = state.finish or ""
+    return state.silent and not may_be_silent(reason, state.has_thoughts, call.card)
+
+
+def one_call(call: ProviderCall) -> bool:
+    """Whether the client allows no more than one tool call."""
+    return call.request.body.get("parallel_tool_calls") is False
+
+
+def empty() -> EmptyAnswer:
+    """An answer that is whole and holds nothing."""
+    return EmptyAnswer("google sent neither text nor tool calls", provider=PROVIDER)
+
+
 def _choice(state: Candidate, pieces: Pieces) -> JsonObject:
-    if state.finish in ("stop", "tool_calls") and not (pieces.text or pieces.calls):
-        raise EmptyAnswer("the answer has neither text nor tool calls", provider=PROVIDER)
-    message: JsonObject = {"role": "assistant", "content": pieces.text or None}
+    text, calls = pieces.text, pieces.calls
+    message: JsonObject = {"role": "assistant", "content": text if text or not calls else None}
     if pieces.reasoning:
         message["reasoning_content"] = pieces.reasoning
-    if pieces.calls:
-        for call in pieces.calls:
+    if calls:
+        for call in calls:
             del call["index"]  # only streamed deltas are numbered
-        message["tool_calls"] = [*pieces.calls]
-    elif not pieces.text:
-        message["content"] = ""
+        message["tool_calls"] = [*calls]
     return {
         "index": state.index,
         "message": message,
@@ -218,7 +244,7 @@ def refusal(what: str, reason: JsonValue = None) -> Refused:
 def read_usage(response: JsonObject) -> Usage | None:
     """Token counts; thinking tokens are part of the completion, as in OpenAI's. None: not told."""
     counts = response.get("usageMetadata")
-    if not isinstance(counts, dict):
+    if not isinstance(counts, dict) or type(counts.get("promptTokenCount")) is not int:
         return None
     thoughts = _count(counts, "thoughtsTokenCount")
     return Usage(

@@ -161,7 +161,9 @@ def _error(
     reasons = [item["reason"] for item in details if isinstance(item.get("reason"), str)]
     if reasons:
         facts = replace(facts, kind=str(reasons[0]).lower())
-    failure = failure_from(PROVIDER, GOOGLE_RULES, status, headers, facts, wall=wall, secret=secret)
+    failure = failure_from(
+        PROVIDER, GOOGLE_RULES, status, headers, facts, wall=wall, secret=secret, model=model
+    )
     if isinstance(failure, Overloaded) and failure.wait_s is None:
         failure.wait_s = read_quota(details, "").retry_s
     return GoogleError(failure, [])

@@ -12,13 +12,19 @@ from collections.abc import Callable
 
 import orjson
 
-from shared.errors import EmptyAnswer, MalformedAnswer, ProviderFailure
+from shared.errors import MalformedAnswer, ProviderFailure
 from shared.messages import Chunk, JsonObject, JsonValue, Usage
+from shared.model import Feature
+from shared.providers.base import ProviderCall
 from shared.providers.gemini_decode import (
+    CONTENT_FILTER,
     PROVIDER,
     Candidate,
     check_prompt,
+    empty,
+    is_empty,
     malformed,
+    one_call,
     read_candidates,
     read_usage,
     refusal,
@@ -34,14 +40,14 @@ _MAX_ELEMENT_BYTES = 8 * 1024 * 1024
 class AnswerStream:
     """State of one streamed answer. ``error_in`` makes a failure of an error object in a 200."""
 
-    __slots__ = ("_candidates", "_error_in", "_expected", "_one_call", "_usage", "usage_sent")
+    __slots__ = ("_call", "_candidates", "_error_in", "_expected", "_usage", "usage_sent")
 
     def __init__(
-        self, error_in: Callable[[JsonObject], ProviderFailure], *, n: int = 1, one_call: bool
+        self, call: ProviderCall, error_in: Callable[[JsonObject], ProviderFailure]
     ) -> None:
+        self._call = call
         self._error_in = error_in
-        self._expected = n
-        self._one_call = one_call
+        self._expected = call.request.n if Feature.N in call.card.features else 1
         self._candidates: dict[int, Candidate] = {}
         self._usage: Usage | None = None
         self.usage_sent = False
@@ -75,7 +81,7 @@ class AnswerStream:
         response = loaded[0] if isinstance(loaded, list) and len(loaded) == 1 else loaded
         if not isinstance(response, dict):
             raise malformed("an event of the stream is not an object")
-        if "error" in response:
+        if response.get("error"):
             raise self._error_in(response)
         self._usage = read_usage(response) or self._usage
         response_id = text_field(response, "responseId")
@@ -100,7 +106,7 @@ class AnswerStream:
     ) -> None:
         state = self._candidates.get(index)
         if state is None:
-            state = self._candidates[index] = Candidate(index, self._one_call)
+            state = self._candidates[index] = Candidate(index, one_call(self._call))
         elif state.finish is not None:
             return  # it has ended; what comes after its end is no part of the answer
         pieces = state.take(candidate, response_id)
@@ -111,11 +117,8 @@ class AnswerStream:
             )
         if state.finish is None:
             return
-        if not (state.has_text or state.calls):
-            if state.finish == "content_filter" and self._expected == 1:
-                raise refusal("the answer")
-            if state.finish == "stop":
-                raise EmptyAnswer("the answer has neither text nor tool calls", provider=PROVIDER)
+        if is_empty(state, self._call) and self._expected == 1:
+            raise refusal("the answer") if state.finish == CONTENT_FILTER else empty()
         chunks.append(Chunk(index, finish_reason=state.finish))
 
 

@@ -84,15 +84,16 @@ def thinking_config(
     """
     if effort not in _EFFORTS or traits.thinking == "fixed" or not allowed:
         return None
+    thoughts = effort != "none"
     if effort not in allowed:
         rank = _EFFORTS.index(effort)
         known = [name for name in allowed if name in _EFFORTS]
         effort = min(known, key=lambda name: abs(_EFFORTS.index(name) - rank), default=effort)
     if traits.thinking == "budget":
         budget = traits.least if effort == "none" else _BUDGETS[effort]
-        return {"thinkingBudget": budget, "includeThoughts": effort != "none"}
+        return {"thinkingBudget": budget, "includeThoughts": thoughts}
     if effort in ("none", "minimal"):
-        return {"thinkingLevel": traits.least, "includeThoughts": effort != "none"}
+        return {"thinkingLevel": traits.least, "includeThoughts": thoughts}
     if effort == "xhigh" and "xhigh" not in allowed:
         effort = "high"  # one model alone takes xhigh, and its card says so
-    return {"thinkingLevel": effort, "includeThoughts": True}
+    return {"thinkingLevel": effort, "includeThoughts": thoughts}

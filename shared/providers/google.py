@@ -14,7 +14,7 @@ import orjson
 
 from shared.errors import MalformedAnswer, ProviderFailure, StreamCut
 from shared.messages import ChatResult, Chunk, JsonObject, JsonValue
-from shared.model import Feature, ModelCard
+from shared.model import ModelCard
 from shared.providers.base import EmbeddingResult, ProviderCall, Timeouts
 from shared.providers.gemini_decode import PROVIDER, decode_response, malformed
 from shared.providers.gemini_embed import (
@@ -66,7 +66,7 @@ class GoogleProvider:
         response = self._parsed(answer, call)
         if not isinstance(response, dict):
             raise malformed("the answer is not an object")
-        return decode_response(response, one_call=_one_call(call))
+        return decode_response(response, call)
 
     async def stream(self, call: ProviderCall, timeouts: Timeouts) -> AsyncIterator[list[Chunk]]:
         """An answer of ``streamGenerateContent`` in batches of chunks; see ``ChatProvider``."""
@@ -77,7 +77,8 @@ class GoogleProvider:
             if source.status >= 300:
                 body = await source.read_rest()
                 raise self._failed(Answer(source.status, source.headers, body), call)
-            reading = _Reading(source, self._answer(call))
+            answer = AnswerStream(call, lambda response: self._told(response, call))
+            reading = _Reading(source, answer)
             while chunks := await reading.batch():
                 if reading.complete:
                     # Nothing more can come; the connection is kept while its end mark arrives.
@@ -156,7 +157,7 @@ class GoogleProvider:
             raise malformed("the body is not JSON") from None
         if isinstance(parsed, list) and len(parsed) == 1:
             parsed = parsed[0]
-        if isinstance(parsed, dict) and "error" in parsed:
+        if isinstance(parsed, dict) and parsed.get("error"):
             raise self._told(parsed, call)
         return parsed
 
@@ -179,12 +180,6 @@ class GoogleProvider:
             call.signals.extend(error.signals)
         return error.failure
 
-    def _answer(self, call: ProviderCall) -> AnswerStream:
-        n = call.request.n if Feature.N in call.card.features else 1
-        return AnswerStream(
-            lambda response: self._told(response, call), n=n, one_call=_one_call(call)
-        )
-
     def _model_endpoint(self, card: ModelCard, method: str) -> Endpoint:
         key = (card.provider_model_id, method)
         known = self._endpoints.get(key)
@@ -196,10 +191,6 @@ class GoogleProvider:
     def _endpoint(self, method: str, path: str) -> Endpoint:
         headers = {"x-goog-api-key": self._key} if self._key else {}
         return endpoint(self.name, method, self._base_url, path, headers)
-
-
-def _one_call(call: ProviderCall) -> bool:
-    return call.request.body.get("parallel_tool_calls") is False
 
 
 class _Reading:
