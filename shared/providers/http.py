@@ -26,6 +26,7 @@ from shared.errors import (
     StreamStalled,
 )
 from shared.providers.base import Timeouts
+from shared.providers.http_loss import LossWatch
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
@@ -119,6 +120,7 @@ class HttpPool:
         start = loop.time()
         end = start + timeouts.total
         response: ClientResponse | None = None
+        loss: LossWatch | None = None
         parts: list[bytes] = []
         try:
             async with asyncio.timeout_at(min(start + timeouts.first_byte, end)) as limit:
@@ -136,6 +138,7 @@ class HttpPool:
                     if reader.at_eof():
                         break
                     limit.reschedule(min(loop.time() + timeouts.stall, end))
+                    loss = loss or LossWatch(response)
         except TimeoutError:
             if response is None or response.status < 400:
                 raise _silence(target.provider, bool(parts), loop.time() >= end) from None
@@ -145,6 +148,8 @@ class HttpPool:
             if response.status < 400:
                 raise body_failure(target.provider) from None
         finally:
+            if loss is not None:
+                loss.end()
             if response is not None:
                 response.close()
         return Answer(
@@ -219,6 +224,7 @@ class ByteStream:
         "_end",
         "_finished",
         "_loop",
+        "_loss",
         "_provider",
         "_reader",
         "_response",
@@ -250,6 +256,7 @@ class ByteStream:
         self._finished = False
         self._due = first_at
         self._waiting_since: float | None = None
+        self._loss = LossWatch(response)
         self._timer: asyncio.TimerHandle | None = loop.call_at(first_at, self._check)
 
     async def read(self) -> bytes:
@@ -295,6 +302,7 @@ class ByteStream:
 
     def close(self) -> None:
         """Close the connection now, unless the answer was finished or read to its end."""
+        self._loss.end()
         if self._finished:
             return
         if self._timer is not None:
@@ -305,6 +313,7 @@ class ByteStream:
     def finish(self) -> None:
         """The answer is complete: keep the connection if the body ends within a moment."""
         self._finished = True
+        self._loss.end()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -82,7 +82,12 @@ class ChatStreamDecoder:
             raise malformed(self._profile.name, "an event without end") from None
         chunks: list[Chunk] = []
         for event in events:
-            self._event(event, chunks)
+            try:
+                self._event(event, chunks)
+            except ProviderFailure:
+                if not self.complete:
+                    raise
+                self.settle(chunks)  # the answer was whole before this came
             if self.done:
                 break
         return chunks

@@ -77,7 +77,7 @@ class OpenAIProvider:
                 )
             begun = False
             held: list[Chunk] = []
-            while not decoder.done:
+            while True:
                 try:
                     data = await source.read()
                     chunks = decoder.feed(data) if data else decoder.end()
@@ -95,7 +95,9 @@ class OpenAIProvider:
                     source.answering()
                 if decoder.done:
                     source.finish()
-                elif decoder.complete:
+                    yield chunks
+                    return
+                if decoder.complete:
                     source.answering(END_GRACE_S)
                 if chunks:
                     yield chunks
