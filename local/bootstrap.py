@@ -1,5 +1,7 @@
 """Makes the environment in ``.venv`` and starts a command in it: ``bootstrap.py run|test [...]``.
 
+``prepare`` makes the tests' environment and starts nothing.
+
 Standard library only, and written so that a Python as old as 3.8 can read it far enough to say
 that it is too old. The stamp in ``.venv`` holds the hash of the requirements that were installed;
 while it matches, nothing is installed and pip is not called.
@@ -31,7 +33,9 @@ ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = {
     "run": ("requirements.txt",),
     "test": ("requirements.txt", "requirements-dev.txt"),
+    "prepare": ("requirements.txt", "requirements-dev.txt"),
 }
+MODULES = {"run": "local", "test": "local.testing"}
 STAMP = "codeex-stamp.json"
 MARK = "codeex-unfinished"
 
@@ -194,7 +198,7 @@ def _install(
         _create(home, python, run, say)
         stamp = {}
     (home.venv / MARK).touch()
-    say(f"Installing what `make {command}` needs (once; about a minute) ...")
+    say("Installing the packages (once; about a minute) ...")
     pip = [str(home.python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     done = run([*pip, "--quiet", "-r", str(home.root / REQUIREMENTS[command][-1])])
     if done.returncode != 0:
@@ -247,10 +251,10 @@ def _last_error(output: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Prepare, then become the command. Returns an exit code only on failure."""
+    """Prepare, then become the command. Returns an exit code where it does not become one."""
     command = arguments[0] if arguments else ""
     if command not in REQUIREMENTS:
-        print("usage: bootstrap.py run|test [arguments]", file=sys.stderr)
+        print("usage: bootstrap.py run|test|prepare [arguments]", file=sys.stderr)
         return 2
     home = Home(ROOT)
     try:
@@ -263,9 +267,10 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("Stopped; the next start goes on from here.", file=sys.stderr)
         return 130
-    module = "local" if command == "run" else "local.testing"
+    if command not in MODULES:
+        return 0
     os.chdir(ROOT)
-    os.execv(str(home.python), [str(home.python), "-m", module, *arguments[1:]])
+    os.execv(str(home.python), [str(home.python), "-m", MODULES[command], *arguments[1:]])
 
 
 if __name__ == "__main__":

@@ -43,10 +43,12 @@ class StartOptions:
 def read_options(environ: Mapping[str, str], root: Path) -> StartOptions:
     """Options of the environment over ``root/.env`` (the environment wins).
 
+    ``CODEEX_ENV_FILE`` names another file in place of ``.env``.
     Raises ``StartError`` with every problem of both.
     """
     try:
-        merged = {**read_dotenv(root / ".env"), **environ}
+        env_file = Path(environ.get("CODEEX_ENV_FILE") or root / ".env")
+        merged = {**read_dotenv(env_file), **environ}
     except DotenvError as error:
         raise StartError(error.problems) from None
     if not merged.get("CODEEX_DATA_DIR", "").strip():

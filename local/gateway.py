@@ -1,0 +1,83 @@
+"""One address for everything: functions by the hosting table, ``/sim``, pages.
+
+Each function is its own ASGI app of functions-framework, made from its own ``main.py``, exactly as
+it is deployed; the address only hands it the services of this process on the scope.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from functions_framework.aio import create_asgi_app
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from local.hosting import Hosting, HostingError
+from local.sim_api import PREFIX as SIM_PREFIX
+from local.static_pages import StaticPages
+from shared.app import SERVICES_KEY, Services
+
+# /{project}/{region}/{function}/..., as connectFunctionsEmulator asks for it.
+_EMULATOR = re.compile(r"/[a-z0-9-]{1,64}/[a-z]+-[a-z]+\d+/([a-z0-9_-]+)(/.*)?", re.DOTALL)
+_CALLABLE = "/callable/"
+
+
+def load_functions(hosting: Hosting, root: Path) -> dict[str, ASGIApp]:
+    """Every function of the table by name. Raises ``HostingError`` for one without a folder."""
+    apps: dict[str, ASGIApp] = {}
+    for name in hosting.functions:
+        target = name.replace("-", "_")
+        source = root / "functions" / target / "main.py"
+        if not source.is_file():
+            raise HostingError(f"firebase.json names the function {name}, {source} is missing")
+        # functions-framework has no types.
+        apps[name] = create_asgi_app(target, str(source), "http")  # type: ignore[no-untyped-call]
+    return apps
+
+
+class Gateway:
+    """The ASGI application of the local address."""
+
+    def __init__(
+        self,
+        hosting: Hosting,
+        functions: Mapping[str, ASGIApp],
+        services: Services,
+        sim: ASGIApp,
+        pages: StaticPages,
+    ) -> None:
+        self._hosting = hosting
+        self._functions = functions
+        self._services = services
+        self._sim = sim
+        self._pages = pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        path: str = scope["path"]
+        if path == "/sim" or path.startswith(SIM_PREFIX):
+            await self._sim(scope, receive, send)
+            return
+        function = self._hosting.function_for(path)
+        if function is None:
+            function, path = self._addressed(path)
+        if function is None:
+            await self._pages.serve(scope, send)
+            return
+        passed = {**scope, "path": path, SERVICES_KEY: self._services}
+        if path != scope["path"]:
+            passed["raw_path"] = path.encode("utf-8", "surrogateescape")
+        await self._functions[function](passed, receive, send)
+
+    def _addressed(self, path: str) -> tuple[str | None, str]:
+        """A function addressed by its own name, and the path it sees."""
+        if path.startswith(_CALLABLE):
+            name, _, rest = path[len(_CALLABLE) :].partition("/")
+            return (name, f"/{rest}") if name in self._functions else (None, path)
+        match = _EMULATOR.fullmatch(path)
+        if match is not None and match.group(1) in self._functions:
+            return match.group(1), match.group(2) or "/"
+        return None, path

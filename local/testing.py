@@ -1,0 +1,88 @@
+"""``make test``: the browser's suite where a browser is found, then pytest with everything else.
+
+Under ``CI=true`` nothing may be left out: what is missing is an error. Elsewhere
+suites that need Node or a browser run where these are found and are listed as left out where not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from local.node import with_node
+from local.pages_build import BuildError, PagesBuild, is_fresh
+
+ROOT = Path(__file__).resolve().parent.parent
+# The same places the browser's tests look at (tests/browser/support/browser.mjs).
+_BROWSERS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
+# Told to tests/conftest.py, which lists them at the end.
+LEFT_OUT = "CODEEX_LEFT_OUT"
+
+
+def find_browser(environ: Mapping[str, str]) -> str | None:
+    """The Chromium to test with: CHROMIUM_PATH, or the system's."""
+    named = environ.get("CHROMIUM_PATH")
+    return named or next((place for place in _BROWSERS if Path(place).exists()), None)
+
+
+def install_clients(root: Path, environ: Mapping[str, str]) -> str:
+    """Install the JavaScript clients of the tests by their lockfile; what went wrong, or ""."""
+    folder = root / "tests" / "clients"
+    wanted = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    stamp = folder / "node_modules" / ".codeex-lock"
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
+        return ""
+    done = _run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], folder, environ)
+    if done != 0:
+        return "npm ci failed in tests/clients (is its registry in reach?)"
+    stamp.write_text(wanted, encoding="utf-8")
+    return ""
+
+
+def run_browser_suite(root: Path, environ: Mapping[str, str]) -> tuple[str, int]:
+    """Build the pages and run ``npm test`` on them: (why it could not run or "", exit code)."""
+    if not is_fresh(root / "public"):
+        build = PagesBuild(root, environ, print)
+        try:
+            build.build()
+        except (BuildError, OSError) as error:
+            return f"the pages could not be built: {error}", 0
+    if find_browser(environ) is None:
+        return "there is no Chromium (CHROMIUM_PATH names one)", 0
+    checked = _run(["npm", "run", "--silent", "check"], root / "public", environ)
+    return "", checked or _run(["npm", "test", "--silent"], root / "public", environ)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit code of the first suite that failed, else pytest's."""
+    required = os.environ.get("CI", "").lower() == "true"
+    environ = with_node(os.environ)
+    left_out: list[str] = []
+    failed = 0
+    # Named tests: only those. The browser's suite belongs to the whole.
+    named = any(not argument.startswith("-") for argument in arguments)
+    if environ is None:
+        left_out.append("browser and JavaScript clients: there is no Node.js 18 or newer")
+    elif not named:
+        reason, failed = run_browser_suite(ROOT, environ)
+        left_out += [f"browser: {reason}"] if reason else []
+        reason = install_clients(ROOT, environ)
+        left_out += [f"JavaScript clients: {reason}"] if reason else []
+    if required and left_out:
+        print("Missing, and CI requires it: " + "; ".join(left_out), file=sys.stderr)
+        return 1
+    used = {**(environ or os.environ), LEFT_OUT: "\n".join(left_out)}
+    tested = _run([sys.executable, "-m", "pytest", *arguments], ROOT, used)
+    return failed or tested
+
+
+def _run(command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> int:
+    return subprocess.run(list(command), cwd=folder, env=dict(environ), check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
