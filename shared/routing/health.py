@@ -92,10 +92,21 @@ class HealthBook:
 
     # ------------------------------------------------------------------------------ reports
 
-    def record_success(
-        self, card: ModelCard, latency_ms: float, *, first_token: bool = False
-    ) -> None:
-        """An answer came after ``latency_ms``: to its end, or to its first token of a stream."""
+    def record_first_token(self, card: ModelCard, latency_ms: float) -> None:
+        """A stream has begun after ``latency_ms``: the trial is over, others may ask too.
+
+        No pass yet: a model that begins and never ends must not look healthy.
+        """
+        now = self._now()
+        model, provider = self._records(card)
+        model.first_token_ms = _smooth(model.first_token_ms, latency_ms)
+        for record, lift in ((model, True), (provider, False)):
+            if record.gate.trial:
+                self.version += 1
+                record.gate.passed(now, lift=lift)
+
+    def record_success(self, card: ModelCard, latency_ms: float | None) -> None:
+        """A whole answer came, after ``latency_ms`` (None: a stream, told by its first token)."""
         now = self._now()
         model, provider = self._records(card)
         for record, lift in ((model, True), (provider, False)):
@@ -109,9 +120,7 @@ class HealthBook:
         model.opened_at = None
         model.level = 0
         model.gone = False
-        if first_token:
-            model.first_token_ms = _smooth(model.first_token_ms, latency_ms)
-        else:
+        if latency_ms is not None:
             model.whole_ms = _smooth(model.whole_ms, latency_ms)
 
     def record_failure(self, card: ModelCard, failure: ProviderFailure, latency_ms: float) -> None:

@@ -1,0 +1,153 @@
+"""Who is asked next, and when: the state of one request on its way down the chain.
+
+The order: what was not asked yet, along the chain; of providers that said 429 in this request
+only after all others (R5.3); then once more what failed in a way that may pass, now with more
+time (R5.4). What is cooling down is left out until it may be asked again.
+"""
+
+from __future__ import annotations
+
+from shared.errors import (
+    ContextTooLong,
+    FirstByteTimeout,
+    ProviderFailure,
+    QuotaExceeded,
+    Retry,
+)
+from shared.model import ModelCard
+from shared.routing.backoff import ELSEWHERE_CAP_S, Backoff
+from shared.routing.health import HealthBook
+from shared.routing.plan import Candidate, Plan
+
+# Times the same model may be asked for one request (LESSONS 1 and 8), and where it is alone.
+ROUNDS = 2
+ROUNDS_ALONE = 3
+
+
+class Order:
+    """Places are positions in the plan's chain."""
+
+    __slots__ = (
+        "_backoff",
+        "_banned",
+        "_budget",
+        "_chain",
+        "_failed_at",
+        "_health",
+        "_last_provider",
+        "_rounds",
+        "_shunned",
+        "_window_floor",
+        "asked",
+        "failures",
+        "first_bytes",
+        "tries",
+        "waited_s",
+    )
+
+    def __init__(self, plan: Plan, health: HealthBook, backoff: Backoff) -> None:
+        chain = plan.chain
+        self._chain = chain
+        self._health = health
+        self._backoff = backoff
+        self._budget = plan.max_attempts
+        self._rounds = ROUNDS if len(chain) > 1 else ROUNDS_ALONE
+        self._banned: set[int] = set()
+        self._shunned: set[str] = set()
+        self._failed_at: dict[str, tuple[int, float]] = {}
+        self._last_provider = ""
+        self._window_floor = 0
+        self.asked = 0
+        self.tries = [0] * len(chain)
+        self.failures: dict[int, ProviderFailure] = {}
+        # Seconds of the longest first-byte timeout a place has run into.
+        self.first_bytes: dict[int, float] = {}
+        self.waited_s = 0.0
+
+    def next(self, now: float) -> int | None:
+        """The place to ask now; None: nobody may be asked now (or the budget is spent)."""
+        if self.asked >= self._budget:
+            return None
+        best: int | None = None
+        best_rank = 4
+        for place, candidate in enumerate(self._chain):
+            rank = self._rank(place, candidate.card)
+            if rank < best_rank and self._health.available_at(candidate.card) <= now:
+                best, best_rank = place, rank
+                if rank == 0:
+                    break
+        return best
+
+    def returns_at(self) -> float | None:
+        """The monotonic second at which the first that may still be asked returns; None: none."""
+        if self.asked >= self._budget:
+            return None
+        times = [
+            self._health.available_at(candidate.card)
+            for place, candidate in enumerate(self._chain)
+            if self._rank(place, candidate.card) < 4
+        ]
+        return min(times, default=None)
+
+    def head_returns_at(self) -> float | None:
+        """When a head that is at its limit returns; None: it is not, or is past asking."""
+        head = self._chain[0].card
+        if self.asked >= self._budget or self._rank(0, head) >= 4 or not self._health.limited(head):
+            return None
+        failure = self.failures.get(0)
+        if failure is not None and not isinstance(failure, QuotaExceeded):
+            return None
+        return self._health.available_at(head)
+
+    def pause(self, place: int, now: float) -> float:
+        """Seconds to wait before asking there, so that a provider in trouble gets air (R5.2)."""
+        provider = self._chain[place].card.provider
+        failed = self._failed_at.get(provider)
+        if failed is None:
+            return 0.0
+        failures, at = failed
+        wait = max(0.0, at + self._backoff.delay(failures) - now)
+        return wait if provider == self._last_provider else min(wait, ELSEWHERE_CAP_S)
+
+    def start(self, place: int) -> Candidate:
+        """Count an attempt there."""
+        self.asked += 1
+        self.tries[place] += 1
+        candidate = self._chain[place]
+        self._last_provider = candidate.card.provider
+        return candidate
+
+    def ban(self, place: int) -> None:
+        """Never ask there in this request."""
+        self._banned.add(place)
+
+    def failed(self, place: int, failure: ProviderFailure, first_byte: float, now: float) -> None:
+        """Draw the conclusions for this request."""
+        card = self._chain[place].card
+        self.failures[place] = failure
+        failures, _ = self._failed_at.get(card.provider, (0, 0.0))
+        self._failed_at[card.provider] = (failures + 1, now)
+        if not failure.retryable_same:
+            self._banned.add(place)
+        if failure.retry is Retry.OTHER_PROVIDER:
+            self._shunned.add(card.provider)
+        if isinstance(failure, ContextTooLong):
+            self._window_floor = max(self._window_floor, card.context_window or 0, 1)
+        if isinstance(failure, FirstByteTimeout):
+            self.first_bytes[place] = max(first_byte, self.first_bytes.get(place, 0.0))
+
+    def _rank(self, place: int, card: ModelCard) -> int:
+        """0: not asked yet. 1: the same, at a provider that said 429. 2 and 3: asked before.
+        4: not again."""
+        if place in self._banned or (
+            self._window_floor and (card.context_window or 0) <= self._window_floor
+        ):
+            return 4
+        tries = self.tries[place]
+        shunned = card.provider in self._shunned
+        if tries == 0:
+            return 1 if shunned else 0
+        # A limit says itself when it ends, so only budget and patience bound its repetitions.
+        if tries < self._rounds or isinstance(self.failures.get(place), QuotaExceeded):
+            return 3 if shunned else 2
+        return 4

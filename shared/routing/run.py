@@ -1,0 +1,260 @@
+"""One request on its way through a plan: who is asked, what came of it, what is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from shared.clock import Clock, Deadline
+from shared.errors import (
+    FirstByteTimeout,
+    ProviderFailure,
+    Retry,
+    StreamCut,
+    StreamStalled,
+)
+from shared.messages import Attempt, ChatRequest, Usage
+from shared.model import ModelCard
+from shared.providers.base import ChatProvider, ProviderCall, Timeouts
+from shared.routing.attempt import RESERVE_S, AttemptClocks
+from shared.routing.backoff import Backoff
+from shared.routing.endings import (
+    DETAIL_LENGTH,
+    chain_ended,
+    deadline_passed,
+    final_answer,
+    safe_text,
+)
+from shared.routing.health import HealthBook
+from shared.routing.ordering import Order
+from shared.routing.plan import Plan, Trace
+from shared.routing.ports import Utilization
+
+# R5.9: more attempts beyond the first than this is a warning.
+DEEP = 3
+# A clock's grain: a wait is never shorter, so that a moment just reached is really past.
+GRAIN_S = 0.001
+# Silence and cuts this close to the deadline are the deadline's doing, not the model's.
+DEADLINE_SLACK_S = 0.05
+
+
+@dataclass(slots=True)
+class Parts:
+    """What the executor is made of; shared by all requests of an instance."""
+
+    providers: Callable[[str], ChatProvider | None]
+    health: HealthBook
+    utilization: Utilization
+    clock: Clock
+    clocks: AttemptClocks
+    backoff: Backoff
+
+
+@dataclass(slots=True)
+class Running:
+    """An attempt under way. ``started`` is monotonic seconds; ``open`` until it is settled."""
+
+    place: int
+    card: ModelCard
+    provider: ChatProvider
+    call: ProviderCall
+    timeouts: Timeouts
+    streams: bool
+    started: float
+    open: bool = True
+    line: Attempt | None = None
+    usage: Usage | None = None
+
+
+@dataclass(slots=True)
+class Run:
+    """The state of one request; ``trace`` is what others see of it."""
+
+    parts: Parts
+    plan: Plan
+    request: ChatRequest
+    deadline: Deadline
+    trace: Trace
+    order: Order = field(init=False)
+    started: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.order = Order(self.plan, self.parts.health, self.parts.backoff)
+        self.started = self.parts.clock.monotonic()
+        self.trace.warnings.extend(self.plan.warnings)
+
+    # -------------------------------------------------------------------------------- begin
+
+    async def begin(self) -> Running:
+        """The next attempt, after whatever has to be waited for.
+
+        Raises the request's end: ``DeadlineExceeded``, ``CapacityExhausted``, ``ProviderError``,
+        ``AllModelsFailed`` or ``InvalidRequest``.
+        """
+        parts, order = self.parts, self.order
+        now = parts.clock.monotonic()
+        while True:
+            minimum = parts.clocks.minimum()
+            if self.deadline.at - now < minimum:
+                raise deadline_passed(order.asked)
+            if self.plan.waits_for_head:
+                back = order.head_returns_at()
+                if back is not None and back > now and await self._wait(back, now):
+                    now = parts.clock.monotonic()
+                    continue
+            place = order.next(now)
+            if place is None:
+                back = order.returns_at()
+                if back is None or not await self._wait(back, now):
+                    raise chain_ended(self.plan, order, parts.health, now)
+                now = parts.clock.monotonic()
+                continue
+            card = self.plan.chain[place].card
+            provider = parts.providers(card.provider)
+            if provider is None:
+                order.ban(place)
+                continue
+            pause = order.pause(place, now) if order.failures else 0.0
+            if pause > 0.0:
+                await parts.clock.sleep(min(pause, max(0.0, self.deadline.at - now - minimum)))
+                now = parts.clock.monotonic()
+                if self.deadline.at - now < minimum:
+                    raise deadline_passed(order.asked)
+            if parts.health.try_acquire(card):
+                return self._running(place, card, provider, now)
+            now = parts.clock.monotonic()
+
+    async def _wait(self, until: float, now: float) -> bool:
+        """Wait for a return within the request's patience and deadline; False: too far off."""
+        wait = max(GRAIN_S, until - now)
+        left = self.deadline.at - now - self.parts.clocks.minimum()
+        if wait >= self.request.options.patience_s - self.order.waited_s or wait > left:
+            return False
+        await self.parts.clock.sleep(wait)
+        self.order.waited_s += wait
+        self.trace.waited_ms = round(self.order.waited_s * 1000)
+        return True
+
+    def _running(self, place: int, card: ModelCard, provider: ChatProvider, now: float) -> Running:
+        request, clocks = self.request, self.parts.clocks
+        self.order.start(place)
+        streams = clocks.streams(request, card)
+        earlier = self.order.first_bytes.get(place, 0.0)
+        timeouts = clocks.timeouts(request, card, streams, self.deadline.at - now, earlier)
+        self.parts.utilization.record(card, request.input_tokens)
+        return Running(place, card, provider, ProviderCall(card, request), timeouts, streams, now)
+
+    # ------------------------------------------------------------------------------ results
+
+    def answering(self, running: Running) -> None:
+        """The first token of a stream has come: the model is well, and will be the answer."""
+        now = self.parts.clock.monotonic()
+        latency_ms = (now - running.started) * 1000.0
+        self.parts.health.record_first_token(running.card, latency_ms)
+        running.open = False
+        self._write(running, "ok", latency_ms)
+        self._chosen(running)
+        if self.trace.first_token_ms is None:
+            self.trace.first_token_ms = round((now - self.started) * 1000.0)
+
+    def answered(self, running: Running, usage: Usage, upstream_model: str = "") -> None:
+        """The whole answer has come; ``usage`` is what it took."""
+        latency_ms = (self.parts.clock.monotonic() - running.started) * 1000.0
+        began = running.line is not None
+        self.parts.health.record_success(running.card, None if began else latency_ms)
+        if running.line is None:
+            running.open = False
+            self._write(running, "ok", latency_ms)
+            self._chosen(running)
+        else:
+            running.line.latency_ms = round(latency_ms)
+        self.trace.upstream_model = upstream_model
+        self._spent(running, usage)
+
+    def failed(self, running: Running, failure: ProviderFailure) -> None:
+        """The attempt failed. Raises the request's end where nothing else may be asked."""
+        parts = self.parts
+        now = parts.clock.monotonic()
+        latency_ms = (now - running.started) * 1000.0
+        if self._deadline_did_it(failure, now):
+            parts.health.release(running.card)
+        else:
+            parts.health.record_failure(running.card, failure, latency_ms)
+        running.open = False
+        self.order.failed(running.place, failure, running.timeouts.first_byte, now)
+        self._write(running, failure.outcome, latency_ms, safe_text(failure.message, DETAIL_LENGTH))
+        if running.usage is not None:
+            self._spent(running, running.usage)
+        elif not failure.may_have_spent:
+            parts.utilization.correct(running.card, -self.request.input_tokens)
+        if failure.retry is Retry.NONE:
+            raise final_answer(failure)
+
+    def ended(self, running: Running) -> None:
+        """Whatever happened, nothing of the attempt stays behind (the client may have left)."""
+        if not running.open:
+            return
+        running.open = False
+        self.parts.health.release(running.card)
+        now = self.parts.clock.monotonic()
+        outcome = "timeout" if now >= self.deadline.at else "cancelled"
+        self._write(running, outcome, (now - running.started) * 1000.0)
+
+    def broken(self, running: Running, failure: ProviderFailure) -> bool:
+        """A stream that was being delivered broke. False: only because the deadline has come."""
+        now = self.parts.clock.monotonic()
+        its_own_doing = not self._deadline_did_it(failure, now)
+        if its_own_doing:
+            latency_ms = (now - running.started) * 1000.0
+            self.parts.health.record_failure(running.card, failure, latency_ms)
+        self.order.failed(running.place, failure, 0.0, now)
+        if running.line is not None:
+            running.line.detail = safe_text(failure.message, DETAIL_LENGTH)
+        if running.usage is not None:
+            self._spent(running, running.usage)
+        return its_own_doing
+
+    def broke_off(self, running: Running, outcome: str) -> None:
+        """A stream that was being delivered is over before its end."""
+        if running.line is not None:
+            latency_ms = (self.parts.clock.monotonic() - running.started) * 1000.0
+            running.line.outcome = outcome
+            running.line.latency_ms = round(latency_ms)
+
+    # ------------------------------------------------------------------------------- inside
+
+    def _write(self, running: Running, outcome: str, latency_ms: float, detail: str = "") -> None:
+        line = running.line
+        if line is None:
+            card = running.card
+            running.line = line = Attempt(card.id, card.provider, outcome, round(latency_ms))
+            self.trace.attempts.append(line)
+        line.outcome = outcome
+        line.latency_ms = round(latency_ms)
+        line.detail = detail
+
+    def _chosen(self, running: Running) -> None:
+        trace, card = self.trace, running.card
+        trace.answered = card
+        if running.place and self.plan.named:
+            head = self.plan.chain[0].card
+            failure = self.order.failures.get(0)
+            why = failure.outcome if failure is not None else "not to be asked right now"
+            trace.warnings.append(f"{head.id} did not answer ({why}); {card.id} did")
+        if trace.depth > DEEP:
+            trace.warnings.append(f"it took {len(trace.attempts)} attempts to get this answer")
+
+    def _spent(self, running: Running, usage: Usage) -> None:
+        """Sum up what was really spent, here and in the counters."""
+        self.trace.usage.add(usage)
+        if running.line is not None:
+            running.line.usage = usage
+        total = usage.prompt_tokens + usage.completion_tokens
+        self.parts.utilization.correct(running.card, total - self.request.input_tokens)
+
+    def _deadline_did_it(self, failure: ProviderFailure, now: float) -> bool:
+        """Whether the attempt was cut short by the request's own end: no word on the model."""
+        return (
+            isinstance(failure, FirstByteTimeout | StreamStalled | StreamCut)
+            and self.deadline.at - now <= RESERVE_S + DEADLINE_SLACK_S
+        )
