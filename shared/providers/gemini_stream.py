@@ -30,7 +30,9 @@ from shared.providers.gemini_decode import (
     refusal,
     text_field,
 )
+from shared.providers.openai_answer import estimate_usage
 from shared.providers.sse import SseDecoder, SseOverflow
+from shared.tokens import estimate_tokens
 
 # What can change the nesting of JSON: a whole string, a string's beginning, a bracket.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|"|[{}\[\]]', re.DOTALL)
@@ -40,7 +42,15 @@ _MAX_ELEMENT_BYTES = 8 * 1024 * 1024
 class AnswerStream:
     """State of one streamed answer. ``error_in`` makes a failure of an error object in a 200."""
 
-    __slots__ = ("_call", "_candidates", "_error_in", "_expected", "_usage", "usage_sent")
+    __slots__ = (
+        "_call",
+        "_candidates",
+        "_error_in",
+        "_expected",
+        "_usage",
+        "_written",
+        "usage_sent",
+    )
 
     def __init__(
         self, call: ProviderCall, error_in: Callable[[JsonObject], ProviderFailure]
@@ -50,6 +60,7 @@ class AnswerStream:
         self._expected = call.request.n if Feature.N in call.card.features else 1
         self._candidates: dict[int, Candidate] = {}
         self._usage: Usage | None = None
+        self._written: list[str] = []  # for an estimate, as long as no usage was told
         self.usage_sent = False
 
     @property
@@ -90,16 +101,17 @@ class AnswerStream:
             self._candidate(index, candidate, response_id, chunks)
         if not self._candidates:
             check_prompt(response)
-        if self.complete:
+        if self._usage is not None and self.complete:
             chunks.extend(self.last())
         return chunks
 
     def last(self) -> list[Chunk]:
-        """The usage, once it is known and the answer complete; sent a single time."""
-        if self._usage is None or self.usage_sent:
+        """The usage, a single time; estimated where none was told."""
+        if self.usage_sent:
             return []
         self.usage_sent = True
-        return [Chunk(usage=self._usage)]
+        written = estimate_tokens("".join(self._written))
+        return [Chunk(usage=self._usage or estimate_usage(self._call.request, written))]
 
     def _candidate(
         self, index: int, candidate: JsonObject, response_id: str, chunks: list[Chunk]
@@ -111,6 +123,8 @@ class AnswerStream:
             return  # it has ended; what comes after its end is no part of the answer
         pieces = state.take(candidate, response_id)
         calls = pieces.calls or None
+        if self._usage is None:
+            self._written += pieces.text, pieces.reasoning, *(str(one) for one in pieces.calls)
         if pieces.text or pieces.reasoning or calls:
             chunks.append(
                 Chunk(index, text=pieces.text, reasoning=pieces.reasoning, tool_calls=calls)

@@ -27,12 +27,14 @@ from shared.providers.gemini_encode import encode_request
 from shared.providers.gemini_errors import error_object, error_response
 from shared.providers.gemini_stream import AnswerStream, EventReader
 from shared.providers.gemini_traits import serving_id, traits_of
-from shared.providers.http import DRAIN_S, Answer, ByteStream, Endpoint, HttpPool, endpoint
+from shared.providers.http import Answer, ByteStream, Endpoint, HttpPool, endpoint
 from shared.providers.openai_profile import CannotStart
 from shared.providers.openai_request import dump
 from shared.settings import ProviderSettings
 
 _API = "/v1beta"
+# How long the usage may take once the answer has ended, in seconds; it comes with the end.
+END_GRACE_S = 1.0
 _PAGE_SIZE = 1000
 # More pages than any list of models has; a server that repeats its token ends here.
 _MAX_PAGES = 20
@@ -72,7 +74,6 @@ class GoogleProvider:
         """An answer of ``streamGenerateContent`` in batches of chunks; see ``ChatProvider``."""
         target = self._model_endpoint(call.card, "streamGenerateContent?alt=sse")
         source = await self._pool.stream(target, self._body(call), timeouts)
-        complete = False
         try:
             if source.status >= 300:
                 body = await source.read_rest()
@@ -80,16 +81,14 @@ class GoogleProvider:
             answer = AnswerStream(call, lambda response: self._told(response, call))
             reading = _Reading(source, answer)
             while chunks := await reading.batch():
-                if reading.complete:
+                if reading.done:
                     # Nothing more can come; the connection is kept while its end mark arrives.
-                    complete = True
                     source.finish()
-                yield chunks
-                if complete:
+                    yield chunks
                     return
+                yield chunks
         finally:
-            if not complete:
-                source.close()
+            source.close()
 
     async def embed(
         self,
@@ -205,30 +204,31 @@ class _Reading:
         self._answering = False
 
     @property
-    def complete(self) -> bool:
+    def done(self) -> bool:
         """Whether the answer has ended and its usage was handed out: nothing more can come."""
-        return self._answer.usage_sent and self._answer.complete
+        return self._answer.usage_sent
 
     async def batch(self) -> list[Chunk]:
         """The next chunks; empty after the answer's end. Raises ``ProviderFailure``."""
         source, answer = self._source, self._answer
-        while True:
+        while not self.done:
             try:
                 data = await source.read()
             except ProviderFailure:
                 if answer.complete:
-                    return []  # only the usage or the end of the body was missing
+                    return answer.last()  # only the usage or the end of the body was missing
                 raise
             if not data:
                 return self._rest()
             chunks = [chunk for event in self._events.feed(data) for chunk in answer.event(event)]
             if answer.complete:
-                source.answering(DRAIN_S)
+                source.answering(END_GRACE_S)
             elif not self._answering and any(chunk.meaningful for chunk in chunks):
                 self._answering = True
                 source.answering()
             if chunks:
                 return chunks
+        return []
 
     def _rest(self) -> list[Chunk]:
         """What stands at the end of the body without its closing blank line, if it is whole."""

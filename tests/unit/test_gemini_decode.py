@@ -72,7 +72,7 @@ def response(
 
 
 def call_of(**body: JsonValue) -> ProviderCall:
-    return make_call([{"role": "user", "content": "hi"}], **body)
+    return make_call([{"role": "user", "content": "hi"}], None, **body)
 
 
 def decode(body: JsonObject, **asked: JsonValue) -> ChatResult:
@@ -186,7 +186,8 @@ def test_a_blocked_prompt_is_refused() -> None:
 
 
 def test_nothing_is_an_empty_answer() -> None:
-    for body in ({}, {"candidates": []}, response(), response({"text": ""})):
+    bodies: list[JsonObject] = [{}, {"candidates": []}, response(), response({"text": ""})]
+    for body in bodies:
         with pytest.raises(EmptyAnswer):
             decode(body)
     with pytest.raises(EmptyAnswer):
