@@ -51,8 +51,8 @@ function tabStorage(): Storage | undefined {
   }
 }
 
-/** A uid as `make run` takes it: letters, digits, `_`, `-`, `.`; at most 64. */
-export const isUid = (value: string): boolean => /^[\w.-]{1,64}$/.test(value);
+/** A uid as `make run` takes it. */
+export const isUid = (value: string): boolean => /^[\w.@-]{1,128}$/.test(value);
 
 export function signInAs(uid: string): void {
   save(USER_KEY, uid);

@@ -13,9 +13,9 @@ export function tokens(count: number): string {
   return String(count);
 }
 
-const day = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
+const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
 
-/** 2026-12-01 as 1 Dec 2026 in the reader's order; text that is no date stays as it is. */
+/** 2026-12-01 as 1 Dec 2026; text that is no date stays as it is. */
 export function date(iso: string): string {
   const time = Date.parse(`${iso}T00:00:00Z`);
   return Number.isNaN(time) ? iso : day.format(time);

@@ -64,7 +64,8 @@ export function purify(html: string): string {
       "tbody", "td", "th", "thead", "tr", "u", "ul",
     ],
     ALLOWED_ATTR: ["align", "alt", "checked", "class", "disabled", "href", "src", "start", "tabindex", "title", "type"],
-    ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|data:image\/(?:png|jpeg|webp|gif);|\/(?!\/)|#)/i,
+    // DOMPurify asks this of every attribute, so values without a scheme must pass.
+    ALLOWED_URI_REGEXP: /^(?:(?:https?|mailto):|[^a-z]|[a-z+.-]+(?:[^a-z+.\-:]|$))/i,
     RETURN_TRUSTED_TYPE: true,
   }) as unknown as string;
 }

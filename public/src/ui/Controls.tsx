@@ -26,7 +26,6 @@ export function Controls() {
         <h2>Routing</h2>
         <Segments
           label="Prioritize"
-          name="prioritize"
           choices={[["", "Balanced"], ["speed", "Speed"], ["quality", "Quality"]] as const}
           value={chosen.prioritize}
           onChoose={(prioritize) => settings.update({ prioritize })}
@@ -129,7 +128,7 @@ function Generation() {
       <h2>Generation</h2>
       <label class="field">
         <span>
-          Temperature <output>{temperature === null ? "default" : temperature.toFixed(1)}</output>
+          Temperature <b aria-hidden="true">{temperature === null ? "default" : temperature.toFixed(1)}</b>
         </span>
         <input
           type="range"
@@ -180,7 +179,6 @@ export function ThemeChoice() {
   return (
     <Segments
       label="Theme"
-      name="theme"
       choices={THEMES}
       value={theme}
       onChoose={(next) => {

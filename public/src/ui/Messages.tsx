@@ -30,10 +30,10 @@ export function Messages() {
   };
   useEffect(() => {
     following.current = true; // a new message of the visitor always comes into view
-    toEnd();
+    if (turns.length > 0) toEnd();
   }, [turns.filter((turn) => turn.role === "user").length]);
   useLayoutEffect(() => {
-    if (following.current) toEnd();
+    if (following.current && turns.length > 0) toEnd();
   }, [turns]);
 
   if (turns.length === 0) {

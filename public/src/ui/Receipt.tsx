@@ -18,7 +18,13 @@ export function Receipt(props: { turn: AnswerTurn; receipt: Data; open: boolean 
   const total = receipt.timings_ms?.total ?? turn.totalMs ?? 0;
   const failed = attempts.filter((attempt) => attempt.outcome !== "ok").length;
   return (
-    <details class="receipt" open={props.open}>
+    <details
+      class="receipt"
+      open={props.open}
+      onToggle={(event) => {
+        if (event.currentTarget.open) event.currentTarget.scrollIntoView({ block: "nearest" });
+      }}
+    >
       <summary>
         <Chevron class="turn" />
         {provider && <Provider id={provider} />}

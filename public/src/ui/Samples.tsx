@@ -19,7 +19,6 @@ export function Samples(props: { onClose: () => void }) {
       <p>The OpenAI SDKs work as they are: only the address and the key change.</p>
       <Segments
         label="Language"
-        name="language"
         choices={LANGUAGES.map((name) => [name, name] as const)}
         value={language}
         onChoose={setLanguage}

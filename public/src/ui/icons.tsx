@@ -32,7 +32,7 @@ export const Copy = icon(
 export const Check = icon(<path d="m4.5 10.5 3.5 3.5 7.5-8" />);
 export const Cross = icon(<path d="m5 5 10 10M15 5 5 15" />);
 export const Retry = icon(<path d="M15.5 7A6.3 6.3 0 1 0 16 11.5M16 3.5V7h-3.5" />);
-export const Pencil = icon(<path d="m4 16 .8-3.4L13 4.400l2.6 2.6-8.2 8.200L4 16Z" />);
+export const Pencil = icon(<path d="m4 16 .8-3.4L13 4.4l2.6 2.6-8.2 8.2L4 16Z" />);
 export const Code = icon(<path d="m7 6-4 4 4 4M13 6l4 4-4 4" />);
 export const Sliders = icon(
   <>
@@ -44,27 +44,27 @@ export const Sliders = icon(
 export const Image = icon(
   <>
     <rect x="3" y="4" width="14" height="12" rx="2" />
-    <path d="m4 14 3.8-3.800a1 1 0 0 1 1.4 0L13 14m-1.5-1.5 1.3-1.300a1 1 0 0 1 1.4 0L17 14" />
+    <path d="m4 14 3.8-3.8a1 1 0 0 1 1.4 0L13 14m-1.5-1.5 1.3-1.3a1 1 0 0 1 1.4 0L17 14" />
     <circle cx="12.5" cy="7.5" r="1" />
   </>,
 );
 export const User = icon(
   <>
     <circle cx="10" cy="7" r="3" />
-    <path d="M4 16.500c.8-2.8 3.2-4 6-4s5.2 1.2 6 4" />
+    <path d="M4 16.5c.8-2.8 3.2-4 6-4s5.2 1.2 6 4" />
   </>,
 );
 export const Sun = icon(
   <>
     <circle cx="10" cy="10" r="3.2" />
-    <path d="M10 2.500v1.500M10 16v1.500M2.5 10H4M16 10h1.500M4.7 4.700l1 1M14.3 14.300l1 1M4.7 15.300l1-1M14.3 5.700l1-1" />
+    <path d="M10 2.5v1.5M10 16v1.5M2.5 10H4M16 10h1.5M4.7 4.7l1 1M14.3 14.3l1 1M4.7 15.3l1-1M14.3 5.7l1-1" />
   </>,
 );
-export const Moon = icon(<path d="M16 11.500A6.5 6.5 0 0 1 8.5 4a6.5 6.5 0 1 0 7.5 7.500Z" />);
+export const Moon = icon(<path d="M16 11.5A6.5 6.5 0 0 1 8.5 4a6.5 6.5 0 1 0 7.5 7.5Z" />);
 export const Screen = icon(
   <>
     <rect x="3" y="4" width="14" height="9.5" rx="1.5" />
-    <path d="M7.5 16.500h5" />
+    <path d="M7.5 16.5h5" />
   </>,
 );
 export const Search = icon(
@@ -73,15 +73,15 @@ export const Search = icon(
     <path d="m12.5 12.5 4 4" />
   </>,
 );
-export const Warning = icon(<path d="M10 3.5 17.5 16h-15L10 3.500ZM10 8.500v3.500M10 14v.01" />);
-export const Tool = icon(<path d="M12.5 3.500a4 4 0 0 0-3.8 5.300L3.5 14l2.5 2.5 5.2-5.200a4 4 0 0 0 5.3-3.800l-2.3 1.3-2-2L13.5 4.500Z" />);
+export const Warning = icon(<path d="M10 3.5 17.5 16h-15L10 3.5ZM10 8.5v3.5M10 14v.01" />);
+export const Tool = icon(<path d="M12.5 3.5a4 4 0 0 0-3.8 5.3L3.5 14l2.5 2.5 5.2-5.2a4 4 0 0 0 5.3-3.8l-2.3 1.3-2-2L13.5 4.5Z" />);
 
 /** The mark: one line in, three ways on, one of them taken. */
 export const Mark = () => (
   <svg class="mark" viewBox="0 0 32 32" width="28" height="28" fill="none" stroke-width="2.4" stroke-linecap="round" aria-hidden="true">
-    <path class="faint" d="M5 16h6c5 0 4-8.5 9.5-8.500H26" />
-    <path class="faint" d="M11 16c5 0 4 8.5 9.5 8.500H26" />
-    <path class="lit" d="M5 16h18.5" />
-    <circle class="end" cx="26" cy="16" r="2.8" />
+    <path class="faint" d="M11 16c5.5 0 4-9 9.5-9H27" />
+    <path class="faint" d="M11 16c5.5 0 4 9 9.5 9H27" />
+    <path class="lit" d="M4 16h19" />
+    <circle class="end" cx="26.5" cy="16" r="3.2" />
   </svg>
 );

@@ -1,6 +1,6 @@
 // Small parts that several rooms of the page use.
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { providerName } from "../state/catalog.ts";
 import { Check, Copy, Cross } from "./icons.tsx";
 
@@ -85,11 +85,11 @@ export function Dialog(props: {
 /** A row of choices of which one holds. */
 export function Segments<T extends string>(props: {
   label: string;
-  name: string;
   choices: readonly (readonly [T, ComponentChildren])[];
   value: T;
   onChoose: (value: T) => void;
 }) {
+  const name = useId();
   return (
     <fieldset class="segments">
       <legend class="hidden">{props.label}</legend>
@@ -97,7 +97,7 @@ export function Segments<T extends string>(props: {
         <label key={value}>
           <input
             type="radio"
-            name={props.name}
+            name={name}
             checked={props.value === value}
             onChange={() => props.onChoose(value)}
           />

@@ -1,0 +1,62 @@
+// Chromium for the tests: one browser, a fresh profile for each page, errors of the page collected.
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+
+const require = createRequire(new URL("../../../public/package.json", import.meta.url));
+const { chromium } = require("playwright-core");
+
+const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+
+/** The browser of CHROMIUM_PATH, or the system's. Raises Error where there is none. */
+export async function launch() {
+  const executablePath = process.env.CHROMIUM_PATH || PLACES.find((path) => existsSync(path));
+  if (!executablePath) {
+    throw new Error("No Chromium found: install the chromium package or set CHROMIUM_PATH.");
+  }
+  return chromium.launch({
+    executablePath,
+    headless: true,
+    args: [
+      "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+      "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    ],
+  });
+}
+
+/**
+ * A page in a profile of its own, at `url`. `page.faults` holds uncaught errors and violations of
+ * the content security policy; `page.foreign` the addresses asked outside of `url`.
+ */
+export async function open(browser, url, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: "en-GB", ...options });
+  const page = await context.newPage();
+  page.faults = [];
+  page.foreign = [];
+  page.on("pageerror", (error) => page.faults.push(String(error)));
+  page.on("console", (message) => {
+    const text = message.text();
+    if (/Content Security Policy|TrustedHTML|Trusted Type/i.test(text)) page.faults.push(text);
+  });
+  page.on("request", (request) => {
+    const address = request.url();
+    if (/^https?:/.test(address) && !address.startsWith(url)) page.foreign.push(address);
+  });
+  page.setDefaultTimeout(8000);
+  await page.goto(url);
+  await page.getByRole("textbox", { name: "Message" }).waitFor();
+  return page;
+}
+
+/** Writes a message and sends it by Enter. */
+export async function ask(page, text) {
+  const box = page.getByRole("textbox", { name: "Message" });
+  await box.fill(text);
+  await box.press("Enter");
+}
+
+/** The last answer, once it has ended in the state named (done, stopped or failed). */
+export async function answer(page, state = "done") {
+  const last = page.locator("article.answer").last();
+  await page.locator(`article.answer >> nth=-1`).and(page.locator(`[data-state="${state}"]`)).waitFor();
+  return last;
+}
