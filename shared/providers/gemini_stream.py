@@ -13,7 +13,7 @@ from collections.abc import Callable
 import orjson
 
 from shared.errors import MalformedAnswer, ProviderFailure
-from shared.messages import Chunk, JsonObject, JsonValue, Usage
+from shared.messages import Chunk, JsonObject, JsonValue
 from shared.model import Feature
 from shared.providers.base import ProviderCall
 from shared.providers.gemini_decode import (
@@ -47,7 +47,8 @@ class AnswerStream:
         "_candidates",
         "_error_in",
         "_expected",
-        "_usage",
+        "_finished",
+        "_told",
         "_written",
         "usage_sent",
     )
@@ -59,21 +60,20 @@ class AnswerStream:
         self._error_in = error_in
         self._expected = call.request.n if Feature.N in call.card.features else 1
         self._candidates: dict[int, Candidate] = {}
-        self._usage: Usage | None = None
+        self._finished = 0
+        self._told: JsonObject | None = None  # the last response with usage; each has the sum
         self._written: list[str] = []  # for an estimate, as long as no usage was told
         self.usage_sent = False
 
     @property
     def complete(self) -> bool:
         """Whether every candidate that was asked for has ended."""
-        candidates = self._candidates
-        return len(candidates) >= self._expected and self.ended
+        return self._finished >= self._expected and self.ended
 
     @property
     def ended(self) -> bool:
         """Whether no candidate that has begun is still open: the stream may stop here."""
-        candidates = self._candidates
-        return bool(candidates) and all(one.finish is not None for one in candidates.values())
+        return 0 < self._finished == len(self._candidates)
 
     def event(self, data: bytes) -> list[Chunk]:
         """The chunks of one event's JSON, possibly none.
@@ -94,14 +94,15 @@ class AnswerStream:
             raise malformed("an event of the stream is not an object")
         if response.get("error"):
             raise self._error_in(response)
-        self._usage = read_usage(response) or self._usage
+        if "usageMetadata" in response:
+            self._told = response
         response_id = text_field(response, "responseId")
         chunks: list[Chunk] = []
         for index, candidate in read_candidates(response):
             self._candidate(index, candidate, response_id, chunks)
         if not self._candidates:
             check_prompt(response)
-        if self._usage is not None and self.complete:
+        if self._told is not None and self.complete:
             chunks.extend(self.last())
         return chunks
 
@@ -110,8 +111,10 @@ class AnswerStream:
         if self.usage_sent:
             return []
         self.usage_sent = True
-        written = estimate_tokens("".join(self._written))
-        return [Chunk(usage=self._usage or estimate_usage(self._call.request, written))]
+        usage = None if self._told is None else read_usage(self._told)
+        if usage is None:
+            usage = estimate_usage(self._call.request, estimate_tokens("".join(self._written)))
+        return [Chunk(usage=usage)]
 
     def _candidate(
         self, index: int, candidate: JsonObject, response_id: str, chunks: list[Chunk]
@@ -123,7 +126,7 @@ class AnswerStream:
             return  # it has ended; what comes after its end is no part of the answer
         pieces = state.take(candidate, response_id)
         calls = pieces.calls or None
-        if self._usage is None:
+        if self._told is None:
             self._written += pieces.text, pieces.reasoning, *(str(one) for one in pieces.calls)
         if pieces.text or pieces.reasoning or calls:
             chunks.append(
@@ -131,6 +134,7 @@ class AnswerStream:
             )
         if state.finish is None:
             return
+        self._finished += 1
         if is_empty(state, self._call) and self._expected == 1:
             raise refusal("the answer") if state.finish == CONTENT_FILTER else empty()
         chunks.append(Chunk(index, finish_reason=state.finish))
