@@ -51,6 +51,10 @@ function tabStorage(): Storage | undefined {
   }
 }
 
+/** Whether the page comes from this very machine, as under `make run` with live keys. */
+export const isThisMachine = (host: string): boolean =>
+  host === "localhost" || host === "[::1]" || host.startsWith("127.");
+
 /** A uid as `make run` takes it. */
 export const isUid = (value: string): boolean => /^[\w.@-]{1,128}$/.test(value);
 

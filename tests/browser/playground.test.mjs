@@ -143,7 +143,7 @@ describe("model picker", () => {
     await page.getByRole("option", { name: /Gemini 3.8 Flash/ }).waitFor();
     await search.pressSequentially("google vision");
     await page.getByRole("option", { name: /Kimi/ }).waitFor({ state: "detached" });
-    assert.equal(await page.getByRole("option").count(), 2);
+    assert.equal(await page.getByRole("listbox", { name: "Models" }).getByRole("option").count(), 2);
     await page.keyboard.press("ArrowDown");
     assert.equal(await search.getAttribute("aria-activedescendant"), "model-google-gemini-2.5-flash");
     await page.keyboard.press("Enter");

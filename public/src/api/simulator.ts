@@ -17,26 +17,28 @@ interface WireFault {
   status?: number;
 }
 
-/** Broken providers and how; null where there is no simulator. */
-export async function readFaults(): Promise<Record<string, FaultKind> | null> {
+export interface SimulatorState {
+  /** The providers that are simulated; only these can be broken. */
+  providers: string[];
+  /** The broken ones, and how. */
+  faults: Record<string, FaultKind>;
+}
+
+/** What the simulator plays and what is broken in it; null where there is no simulator. */
+export async function readSimulator(): Promise<SimulatorState | null> {
   try {
-    const faults = await fetch(`${apiOrigin}/sim/faults`, { cache: "no-store" });
-    if (faults.ok) return parseFaults(await faults.json());
-    if (faults.status === 404) return null;
-    const requests = await fetch(`${apiOrigin}/sim/requests`, { cache: "no-store" });
-    return requests.ok ? {} : null;
+    const response = await fetch(`${apiOrigin}/sim/faults`, { cache: "no-store" });
+    if (!response.ok) return null;
+    const body = (await response.json()) as { faults?: WireFault[]; providers?: string[] };
+    return { providers: body.providers ?? [], faults: brokenOnes(body.faults ?? []) };
   } catch {
     return null;
   }
 }
 
-function parseFaults(body: unknown): Record<string, FaultKind> {
-  const found = Array.isArray(body)
-    ? body
-    : ((body as { faults?: unknown; data?: unknown } | null)?.faults ??
-      (body as { data?: unknown } | null)?.data);
+function brokenOnes(listed: WireFault[]): Record<string, FaultKind> {
   const broken: Record<string, FaultKind> = {};
-  for (const fault of (Array.isArray(found) ? found : []) as WireFault[]) {
+  for (const fault of listed) {
     if (!fault.provider) continue;
     const kind = fault.kind === "status" ? String(fault.status ?? 503) : String(fault.kind);
     broken[fault.provider] = kind in FAULT_KINDS ? (kind as FaultKind) : "503";

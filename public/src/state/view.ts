@@ -1,5 +1,5 @@
 // Which window is open, what is being edited, which providers are broken.
-import { breakProvider, healProvider, readFaults, type FaultKind } from "../api/simulator.ts";
+import { breakProvider, healProvider, readSimulator, type FaultKind } from "../api/simulator.ts";
 import { createStore } from "./store.ts";
 
 export type Window = "models" | "samples" | "user" | "controls";
@@ -12,26 +12,27 @@ export const view = createStore<{ window: Window | null; editing: string | null 
 export const show = (window: Window | null): void => view.update({ window });
 
 export interface Simulator {
-  /** null until it is known, and where there is none. */
-  faults: Record<string, FaultKind> | null;
+  /** The simulated providers; empty until they are known, and where there is no simulator. */
+  providers: string[];
+  faults: Record<string, FaultKind>;
   problem: string;
 }
 
-export const simulator = createStore<Simulator>({ faults: null, problem: "" });
+export const simulator = createStore<Simulator>({ providers: [], faults: {}, problem: "" });
 
 export async function loadFaults(): Promise<void> {
-  simulator.set({ faults: await readFaults(), problem: "" });
+  simulator.set({ providers: [], faults: {}, ...(await readSimulator()), problem: "" });
 }
 
 /** Breaks a provider, or heals it (`kind` null). The switch follows at once and returns on failure. */
 export async function setFault(provider: string, kind: FaultKind | null): Promise<void> {
-  const before = simulator.get().faults ?? {};
+  const before = simulator.get().faults;
   const { [provider]: _gone, ...others } = before;
-  simulator.set({ faults: kind ? { ...others, [provider]: kind } : others, problem: "" });
+  simulator.update({ faults: kind ? { ...others, [provider]: kind } : others, problem: "" });
   try {
     await (kind ? breakProvider(provider, kind) : healProvider(provider));
   } catch (error) {
     const problem = error instanceof Error ? error.message : "The simulator does not answer.";
-    simulator.set({ faults: before, problem });
+    simulator.update({ faults: before, problem });
   }
 }

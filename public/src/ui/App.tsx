@@ -59,7 +59,7 @@ function Header(props: { wide: boolean }) {
   const { models } = useStore(catalog);
   const { faults } = useStore(simulator);
   const user = useStore(session).method.label();
-  const marks = changedSettings(chosen) + Object.keys(faults ?? {}).length;
+  const marks = changedSettings(chosen) + Object.keys(faults).length;
   const toggle = () =>
     props.wide ? settings.update({ panelOpen: !chosen.panelOpen }) : show("controls");
   return (

@@ -17,6 +17,10 @@ export function Composer() {
   const picker = useRef<HTMLInputElement>(null);
 
   useAutosize(area, text);
+  useEffect(() => {
+    // On a phone this would open the keyboard over the page.
+    if (matchMedia("(pointer: fine)").matches) area.current?.focus();
+  }, []);
   const add = async (files: File[]) => {
     setNote("");
     for (const file of files) {

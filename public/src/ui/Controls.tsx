@@ -49,13 +49,13 @@ export function Controls() {
 
 function Providers() {
   const { models, state } = useStore(catalog);
-  const { faults, problem } = useStore(simulator);
+  const { providers: simulated, faults, problem } = useStore(simulator);
   const [kind, setKind] = useState<FaultKind>("503");
   const providers = providersOf(models).filter((provider) => provider.chat);
-  const broken = Object.keys(faults ?? {}).length;
+  const broken = Object.keys(faults).length;
   const changeKind = (next: FaultKind) => {
     setKind(next);
-    for (const id of Object.keys(faults ?? {})) void setFault(id, next);
+    for (const id of Object.keys(faults)) void setFault(id, next);
   };
   return (
     <section>
@@ -63,10 +63,10 @@ function Providers() {
       {providers.length === 0 && <p class="note">{state === "loading" ? "Reading the catalog" : "The model list could not be read."}</p>}
       <ul class="providers">
         {providers.map(({ id, enabled }) => (
-          <li key={id} data-broken={Boolean(faults?.[id])}>
+          <li key={id} data-broken={Boolean(faults[id])}>
             <span class="provider" data-provider={id}>{providerName(id)}</span>
             {enabled ? <WishChoice id={id} /> : <span class="note">no key</span>}
-            {faults && enabled && (
+            {simulated.includes(id) && enabled && (
               <Switch
                 danger
                 checked={Boolean(faults[id])}
@@ -78,7 +78,7 @@ function Providers() {
           </li>
         ))}
       </ul>
-      {faults && (
+      {simulated.length > 0 && (
         <>
           <label class="field">
             <span>A broken provider</span>

@@ -1,6 +1,6 @@
 // Who is asking: a made-up user under `make run`, or a token of one's own.
 import { useState } from "preact/hooks";
-import { DEV_USERS, isUid, session, signInAs, signInWithToken } from "../auth.ts";
+import { DEV_USERS, isThisMachine, isUid, session, signInAs, signInWithToken } from "../auth.ts";
 import { loadCatalog } from "../state/catalog.ts";
 import { useStore } from "../state/store.ts";
 import { simulator } from "../state/view.ts";
@@ -8,7 +8,7 @@ import { Dialog } from "./parts.tsx";
 
 export function SignIn(props: { onClose: () => void }) {
   const current = useStore(session).method.label();
-  const local = useStore(simulator).faults !== null;
+  const local = useStore(simulator).providers.length > 0 || isThisMachine(location.hostname);
   const [custom, setCustom] = useState("");
   const [bearer, setBearer] = useState("");
   const finish = () => {

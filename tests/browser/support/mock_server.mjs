@@ -151,7 +151,7 @@ export async function startMock({ simulator = true } = {}) {
         if (provider) delete faults[provider];
         else faults = {};
       }
-      return json(200, { faults: Object.values(faults) });
+      return json(200, { faults: Object.values(faults), providers: ["groq", "cerebras", "google", "huggingface"] });
     }
     if (pathname === "/v1/chat/completions") {
       requests.push({ body, authorization: request.headers.authorization, gone: false });
