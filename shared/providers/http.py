@@ -9,7 +9,7 @@ client decides the router's speed (LESSONS, Measured).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import aiohttp
@@ -91,14 +91,17 @@ class HttpPool:
     proxies or credentials out of the environment, no redirects (a key must not follow one).
     """
 
-    __slots__ = ("_connect_timeouts", "_session")
+    __slots__ = ("_connect_timeouts", "_draining", "_session")
 
     def __init__(self) -> None:
         self._session: ClientSession | None = None
         self._connect_timeouts: dict[float, ClientTimeout] = {}
+        self._draining: set[ClientResponse] = set()
 
     async def close(self) -> None:
         """Close every connection. The pool may be used again afterwards."""
+        for response in tuple(self._draining):
+            self._drained(response)
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -173,7 +176,19 @@ class HttpPool:
             raise _silence(target.provider, False, loop.time() >= end) from None
         except _NETWORK as error:
             raise connection_failure(error, target.provider) from None
-        return ByteStream(response, target.provider, loop, first_at, timeouts.stall, end)
+        return ByteStream(
+            response, target.provider, loop, first_at, timeouts.stall, end, self._drain
+        )
+
+    def _drain(self, response: ClientResponse) -> None:
+        """Leave a finished answer a moment to end its body; aiohttp gives the connection back by
+        itself when it does."""
+        self._draining.add(response)
+        asyncio.get_running_loop().call_later(DRAIN_S, self._drained, response)
+
+    def _drained(self, response: ClientResponse) -> None:
+        self._draining.discard(response)
+        response.close()
 
     async def _open(self, target: Endpoint, body: bytes | None, connect_s: float) -> ClientResponse:
         session = self._session
@@ -220,6 +235,7 @@ class ByteStream:
 
     __slots__ = (
         "_answering",
+        "_drain",
         "_due",
         "_end",
         "_finished",
@@ -243,6 +259,7 @@ class ByteStream:
         first_at: float,
         stall: float,
         end: float,
+        drain: Callable[[ClientResponse], None],
     ) -> None:
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
@@ -252,6 +269,7 @@ class ByteStream:
         self._loop = loop
         self._stall = stall
         self._end = end
+        self._drain = drain
         self._answering = False
         self._finished = False
         self._due = first_at
@@ -318,8 +336,7 @@ class ByteStream:
             self._timer.cancel()
             self._timer = None
         if not self._reader.is_eof():
-            # aiohttp gives the connection back by itself when the body ends.
-            self._loop.call_later(DRAIN_S, self._response.close)
+            self._drain(self._response)
 
     def _check(self) -> None:
         self._timer = None

@@ -1,0 +1,516 @@
+"""Streamed answers over the OpenAI wire: what arrives, what breaks, what closes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import orjson
+import pytest
+
+from shared.errors import (
+    BadToolCall,
+    EmptyAnswer,
+    FirstByteTimeout,
+    MalformedAnswer,
+    Overloaded,
+    ProviderFailure,
+    QuotaExceeded,
+    Refused,
+    StreamCut,
+    StreamStalled,
+)
+from shared.messages import Chunk, JsonValue, Usage
+from shared.model import ModelCard
+from shared.providers.base import Timeouts
+from shared.providers.collect import collect
+from shared.providers.http import HttpPool
+from tests.support.provider_calls import (
+    PATIENT,
+    adapter,
+    batches,
+    card,
+    chat_call,
+    message_of,
+    read_all,
+    text_of,
+    until_failure,
+)
+from tests.support.virtual_time import run_virtual
+from tests.support.wire_server import (
+    Cut,
+    Hang,
+    Pause,
+    Reply,
+    Reset,
+    Step,
+    WireServer,
+    chunked,
+    data,
+    head,
+    pieces,
+    plain,
+)
+
+USAGE = {"prompt_tokens": 9, "completion_tokens": 3}
+DONE = data("[DONE]")
+SHORT = Timeouts(first_byte=4.0, stall=6.0, total=50.0)
+
+
+def event(
+    delta: object = None, finish_reason: object = None, index: object = 0, **extra: object
+) -> bytes:
+    """One chunk event of one choice."""
+    choice = {"index": index, "delta": delta or {}, "finish_reason": finish_reason}
+    return data({"id": "c1", "object": "chat.completion.chunk", "choices": [choice], **extra})
+
+
+ROLE = event({"role": "assistant", "content": ""})
+HELLO = event({"content": "Hello"})
+WORLD = event({"content": " wörld"})
+STOP = event(finish_reason="stop")
+USAGE_EVENT = data({"id": "c1", "choices": [], "usage": USAGE})
+WHOLE = ROLE + HELLO + WORLD + STOP + USAGE_EVENT + DONE
+
+
+async def stream(
+    reply: Reply,
+    provider: str = "groq",
+    model: ModelCard | None = None,
+    timeouts: Timeouts = PATIENT,
+    n: int = 1,
+) -> tuple[list[Chunk], ProviderFailure | None, float]:
+    """What came, how it failed, and the loop's seconds until then."""
+    async with WireServer([reply]) as server:
+        pool = HttpPool()
+        call = chat_call(model=model or card(provider), n=n)
+        start = asyncio.get_running_loop().time()
+        chunks, failure = await until_failure(
+            adapter(provider, server.url, pool).stream(call, timeouts)
+        )
+        passed = asyncio.get_running_loop().time() - start
+        await pool.close()
+        return chunks, failure, passed
+
+
+async def whole(reply: Reply, provider: str = "groq", n: int = 1) -> list[Chunk]:
+    chunks, failure, _ = await stream(reply, provider, n=n)
+    assert failure is None, failure
+    return chunks
+
+
+EXPECTED = [
+    Chunk(text="Hello"),
+    Chunk(text=" wörld"),
+    Chunk(finish_reason="stop"),
+    Chunk(usage=Usage(9, 3)),
+]
+
+
+async def test_a_stream_as_openai_sends_it() -> None:
+    assert await whole(chunked([ROLE, HELLO, WORLD, STOP, USAGE_EVENT, DONE])) == EXPECTED
+
+
+async def test_batches_are_never_empty_and_begin_with_something_meaningful() -> None:
+    parts: list[Step] = [b": connected\n\n", ROLE, HELLO[:20], HELLO[20:], WORLD, STOP, DONE]
+    async with WireServer([chunked(parts)]) as server:
+        pool = HttpPool()
+        got = await batches(adapter("groq", server.url, pool).stream(chat_call(), PATIENT))
+        await pool.close()
+    assert all(got)
+    assert any(chunk.meaningful for chunk in got[0])
+
+
+@pytest.mark.parametrize("sizes", [[1], [2, 3], [7], [64], [1, 200], [100_000]])
+@pytest.mark.parametrize("ends", [b"\n", b"\r\n", b"\r"])
+async def test_any_split_and_any_line_end_gives_the_same(sizes: list[int], ends: bytes) -> None:
+    parts: list[Step] = [*pieces(WHOLE.replace(b"\n", ends), sizes)]
+    assert await whole(chunked(parts)) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ROLE + HELLO + WORLD + STOP + USAGE_EVENT,  # no [DONE]
+        ROLE + HELLO + WORLD + event(finish_reason="stop", usage=USAGE) + DONE,
+        ROLE + HELLO + WORLD + event(finish_reason="stop", x_groq={"usage": USAGE}) + DONE,
+        ROLE + HELLO + WORLD + USAGE_EVENT + DONE,  # no finish reason, but an explicit end
+        WHOLE.removesuffix(b"\n\n"),
+        b"\xef\xbb\xbf" + WHOLE,
+        WHOLE.replace(b"data: ", b"data:"),
+        WHOLE.replace(b"data: ", b"id: 7\nretry: 10\ndata: "),
+        WHOLE.replace(b"data: ", b"event: message\ndata: "),
+        WHOLE.replace(b"\n\n", b"\n\n: ping\n\n\n"),
+        WHOLE.replace(b'"choices"', b'"x":1,\ndata: "choices"'),
+        WHOLE.replace(STOP, STOP + HELLO),  # what follows the end of a choice is not its text
+        WHOLE.replace(USAGE_EVENT, USAGE_EVENT + b"event: ping\ndata: {}\n\n"),
+        ROLE + HELLO + WORLD + STOP + USAGE_EVENT + b"data: {broken\n\n",
+        ROLE + HELLO + WORLD + STOP + USAGE_EVENT + data({"error": {"message": "late"}}),
+        WHOLE + data("garbage behind the end"),
+    ],
+)
+async def test_the_same_answer_in_many_dialects(body: bytes) -> None:
+    assert await whole(chunked([body])) == EXPECTED
+
+
+async def test_a_body_that_ends_with_its_connection() -> None:
+    unframed = Reply((head(200, {"Content-Type": "text/event-stream"}), WHOLE, Cut()))
+    assert await whole(unframed) == EXPECTED
+
+
+async def test_usage_that_is_not_told_is_estimated() -> None:
+    chunks = await whole(chunked([HELLO, WORLD, STOP, DONE]))
+    assert chunks[-1].usage == Usage(12, 4, estimated=True)
+
+
+async def test_usage_that_grows_with_every_chunk_is_told_once() -> None:
+    parts: list[Step] = [
+        event({"content": "a"}, usage={"prompt_tokens": 9, "completion_tokens": 1}),
+        event({"content": "b"}, "stop", usage={"prompt_tokens": 9, "completion_tokens": 2}),
+        DONE,
+    ]
+    chunks = await whole(chunked(parts))
+    assert [chunk.usage for chunk in chunks if chunk.usage] == [Usage(9, 2)]
+
+
+async def test_reasoning_and_logprobs() -> None:
+    logprobs: JsonValue = {"content": [{"token": "4", "logprob": -0.1}]}
+    choice = {"index": 0, "delta": {"content": "4"}, "logprobs": logprobs}
+    parts: list[Step] = [
+        event({"role": "assistant", "reasoning": "2"}),
+        event({"reasoning_content": "+2", "content": None}),
+        data({"choices": [choice]}),
+        STOP,
+        DONE,
+    ]
+    assert (await whole(chunked(parts), "cerebras"))[:3] == [
+        Chunk(reasoning="2"),
+        Chunk(reasoning="+2"),
+        Chunk(text="4", logprobs=logprobs),
+    ]
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+async def test_thoughts_in_the_text_of_a_local_model(size: int) -> None:
+    said = "<think>\nTwo </thin and two.\n</think>\n\nFour <think>"
+    parts: list[Step] = [
+        event({"content": said[at : at + size]}) for at in range(0, len(said), size)
+    ]
+    chunks = await whole(chunked([*parts, STOP, DONE]), "local")
+    assert text_of(chunks) == "Four <think>"
+    assert "".join(chunk.reasoning for chunk in chunks).strip() == "Two </thin and two."
+
+
+async def test_text_that_only_looks_like_thoughts_is_not_held_back() -> None:
+    chunks = await whole(chunked([event({"content": "<th"}), STOP, DONE]), "local")
+    assert text_of(chunks) == "<th"
+
+
+async def test_parallel_tool_calls_in_pieces() -> None:
+    def piece(index: int, arguments: str, **first: object) -> dict[str, object]:
+        function = {"arguments": arguments, **({"name": first["name"]} if first else {})}
+        call: dict[str, object] = {"index": index, "function": function}
+        if first:
+            call |= {"id": first["id"], "type": "function"}
+        return call
+
+    parts: list[Step] = [
+        event({"role": "assistant", "content": None}),
+        event({"tool_calls": [piece(0, "", id="a", name="f")]}),
+        event({"tool_calls": [piece(0, '{"x"'), piece(1, '{"y', id="b", name="g")]}),
+        event({"tool_calls": [piece(1, '":2}')]}),
+        event({"tool_calls": [piece(0, ":1}")]}),
+        event(finish_reason="tool_calls"),
+        DONE,
+    ]
+    chunks = await whole(chunked(parts))
+    assert [chunk.tool_calls for chunk in chunks[:2]] == [
+        [{"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": ""}}],
+        [
+            {"index": 0, "function": {"arguments": '{"x"'}},
+            {
+                "index": 1,
+                "id": "b",
+                "type": "function",
+                "function": {"name": "g", "arguments": '{"y'},
+            },
+        ],
+    ]
+    assert chunks[-2].finish_reason == "tool_calls"
+    joined = await collect(_replay(chunks))
+    assert message_of(joined)["tool_calls"] == [
+        {"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x":1}'}},
+        {"id": "b", "type": "function", "function": {"name": "g", "arguments": '{"y":2}'}},
+    ]
+
+
+async def _replay(chunks: list[Chunk]) -> AsyncIterator[list[Chunk]]:
+    for chunk in chunks:
+        yield [chunk]
+
+
+async def test_tool_calls_of_tolerant_servers() -> None:
+    """Whole calls without index, arguments as an object or missing, "stop" at the end."""
+    first = {"id": "a", "function": {"name": "f", "arguments": {"x": 1}}}
+    second = {"id": "b", "function": {"name": "g"}}
+    chunks = await whole(
+        chunked([event({"tool_calls": [first]}), event({"tool_calls": [second]}), STOP, DONE]),
+        "local",
+    )
+    assert chunks[-2].finish_reason == "tool_calls"
+    calls = message_of(await collect(_replay(chunks)))["tool_calls"]
+    assert calls == [
+        {"id": "a", "type": "function", "function": {"name": "f", "arguments": '{"x":1}'}},
+        {"id": "b", "type": "function", "function": {"name": "g", "arguments": "{}"}},
+    ]
+
+
+async def test_two_choices_side_by_side() -> None:
+    parts: list[Step] = [
+        event({"content": "a"}, index=0),
+        event({"content": "b"}, index=1),
+        event(finish_reason="stop", index=0),
+        event({"content": "c"}, "length", index=1),
+    ]
+    chunks = await whole(chunked(parts), n=2)
+    assert [(chunk.index, chunk.text, chunk.finish_reason) for chunk in chunks[:-1]] == [
+        (0, "a", None),
+        (1, "b", None),
+        (0, "", "stop"),
+        (1, "c", None),
+        (1, "", "length"),
+    ]
+
+
+async def test_a_second_choice_that_never_ends_is_cut() -> None:
+    parts: list[Step] = [event({"content": "a"}, "stop", index=0), event({"content": "b"}, index=1)]
+    assert isinstance((await stream(chunked(parts), n=2))[1], StreamCut)
+    assert isinstance((await stream(chunked(parts[:1]), n=2))[1], StreamCut)
+
+
+async def test_a_server_that_ignores_stream() -> None:
+    body = {
+        "choices": [{"message": {"content": "Hi", "reasoning": "hm"}, "finish_reason": "stop"}],
+        "usage": USAGE,
+    }
+    assert await whole(plain(body)) == [
+        Chunk(reasoning="hm"),
+        Chunk(text="Hi"),
+        Chunk(finish_reason="stop"),
+        Chunk(usage=Usage(9, 3)),
+    ]
+
+
+BROKEN: list[tuple[list[Step], type[ProviderFailure]]] = [
+    ([ROLE], StreamCut),
+    ([b""], StreamCut),
+    ([ROLE, HELLO], StreamCut),
+    ([ROLE, HELLO, Cut()], StreamCut),
+    ([ROLE, HELLO, Reset()], StreamCut),
+    ([ROLE, HELLO + WORLD[:30]], StreamCut),
+    ([ROLE, HELLO + WORLD[:30], Cut()], StreamCut),
+    ([DONE], EmptyAnswer),
+    ([ROLE, STOP, USAGE_EVENT, DONE], EmptyAnswer),
+    ([ROLE, event(finish_reason="length"), DONE], EmptyAnswer),
+    ([event({"reasoning": "hm"}), STOP, DONE], EmptyAnswer),
+    ([ROLE, event(finish_reason="content_filter"), DONE], Refused),
+    ([HELLO, event(finish_reason="error")], Overloaded),
+    ([HELLO, event(finish_reason="abort")], StreamCut),
+    ([data('{"choices": [')], MalformedAnswer),
+    ([HELLO, data("{truncated")], MalformedAnswer),
+    ([HELLO, data("\udcff".encode("utf-8", "surrogateescape"))], MalformedAnswer),
+    ([data([1])], MalformedAnswer),
+    ([data({})], MalformedAnswer),
+    ([data({"choices": 1})], MalformedAnswer),
+    ([data({"choices": {"a": 1}})], MalformedAnswer),
+    ([data({"choices": [1]})], MalformedAnswer),
+    ([data({"choices": [{"delta": 1}]})], MalformedAnswer),
+    ([data({"choices": [{"delta": "x"}]})], MalformedAnswer),
+    ([event({"content": 1})], MalformedAnswer),
+    ([event({"content": {"a": 1}})], MalformedAnswer),
+    ([event({"reasoning": 1})], MalformedAnswer),
+    ([event({"refusal": 1})], MalformedAnswer),
+    ([event({"tool_calls": 1})], MalformedAnswer),
+    ([event({"tool_calls": [1]})], MalformedAnswer),
+    ([event({"tool_calls": [{"index": "0"}]})], MalformedAnswer),
+    ([event({"tool_calls": [{"index": 10**6}]})], MalformedAnswer),
+    ([event({"tool_calls": [{"index": 0, "function": 1}]})], MalformedAnswer),
+    ([event({"tool_calls": [{"index": 0, "id": 1}]})], MalformedAnswer),
+    ([event({"content": "a"}, 1)], MalformedAnswer),
+    ([event({"content": "a"}, index="x")], MalformedAnswer),
+    ([event({"content": "a"}, index=-1)], MalformedAnswer),
+    ([event({"content": "a"}, index=True)], MalformedAnswer),
+    ([event({"tool_calls": [{"index": 0, "id": "a"}]}), STOP], MalformedAnswer),
+    (
+        [
+            event({"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": '{"a'}}]}),
+            event(finish_reason="tool_calls"),
+        ],
+        BadToolCall,
+    ),
+    ([b"<html><title>Bad Gateway</title></html>"], MalformedAnswer),
+    ([b"plain words, no event"], StreamCut),
+]
+
+
+@pytest.mark.parametrize(("steps", "expected"), BROKEN)
+async def test_what_is_no_whole_answer_is_a_failure(
+    steps: list[Step], expected: type[ProviderFailure]
+) -> None:
+    chunks, failure, _ = await stream(chunked(steps))
+    assert type(failure) is expected
+    assert "Hello wörld".startswith(text_of(chunks)) or text_of(chunks) in ("a", "b")
+
+
+async def test_an_event_without_end_is_refused() -> None:
+    flood: list[Step] = [b"data: " + b"x" * 3_000_000, b"y" * 3_000_000]
+    assert isinstance((await stream(chunked(flood)))[1], MalformedAnswer)
+
+
+ERRORS: list[tuple[bytes, type[ProviderFailure]]] = [
+    (data({"error": {"message": "Rate limit", "code": "rate_limit_exceeded"}}), QuotaExceeded),
+    (data({"error": {"message": "boom", "type": "server_error"}}), Overloaded),
+    (data({"error": {"message": "x", "code": 429}}), QuotaExceeded),
+    (data({"error": "Model overloaded", "error_type": "overloaded"}), Overloaded),
+    (data({"message": "busy", "code": "queue_exceeded", "type": "x"}), QuotaExceeded),
+    (data({"error": {"message": "no", "code": "content_filter"}}), Refused),
+    (data({"id": "1", "choices": [], "x_groq": {"error": "over capacity"}}), Overloaded),
+    (data({"choices": [{"index": 0, "error": {"message": "b", "code": 502}}]}), Overloaded),
+    (b'event: error\ndata: {"message": "internal"}\n\n', Overloaded),
+    (b"event: error\ndata: worker died\n\n", Overloaded),
+    (
+        data(
+            {
+                "error": {
+                    "message": "Failed to call a function.",
+                    "type": "invalid_request_error",
+                    "code": "tool_use_failed",
+                    "failed_generation": "<function=f>",
+                    "status_code": 400,
+                }
+            }
+        ),
+        BadToolCall,
+    ),
+]
+
+
+@pytest.mark.parametrize("before", [[], [ROLE], [ROLE, HELLO]])
+@pytest.mark.parametrize(("error", "expected"), ERRORS)
+async def test_an_error_event_is_the_failure_it_means_first_or_later(
+    before: list[bytes], error: bytes, expected: type[ProviderFailure]
+) -> None:
+    chunks, failure, _ = await stream(chunked([*before, error]))
+    assert type(failure) is expected
+    assert text_of(chunks) == ("Hello" if HELLO in before else "")
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/event-stream"])
+async def test_an_error_body_in_a_200(content_type: str) -> None:
+    body = {"error": {"message": "Rate limit reached", "type": "tokens", "code": 429}}
+    assert isinstance((await stream(plain(body, content_type=content_type)))[1], QuotaExceeded)
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected", "seconds"),
+    [
+        ([Hang()], FirstByteTimeout, 4.0),
+        ([ROLE, Hang()], FirstByteTimeout, 4.0),
+        ([b": waiting\n\n", Pause(2.0)] * 9, FirstByteTimeout, 4.0),
+        ([Pause(3.9), HELLO, Hang()], StreamStalled, 9.9),
+        ([HELLO, Pause(5.0), WORLD, Hang()], StreamStalled, 11.0),
+        ([HELLO, WORLD[:9], Hang()], StreamStalled, 6.0),
+        ([HELLO, *[Pause(5.0), WORLD] * 20], StreamStalled, 50.0),
+    ],
+)
+def test_silence_ends_a_stream_on_time(
+    steps: list[Step], expected: type[ProviderFailure], seconds: float
+) -> None:
+    _, failure, passed = run_virtual(stream(chunked(steps), timeouts=SHORT))
+    assert type(failure) is expected
+    assert passed == pytest.approx(seconds, abs=0.01)
+
+
+def test_headers_that_never_come() -> None:
+    _, failure, passed = run_virtual(stream(Reply((Hang(),)), timeouts=SHORT))
+    assert type(failure) is FirstByteTimeout
+    assert passed == pytest.approx(4.0, abs=0.01)
+
+
+def test_an_answer_without_its_end_mark_is_not_waited_for() -> None:
+    """Every choice has ended; a server that keeps the connection open costs a second."""
+    parts: list[Step] = [HELLO, WORLD, STOP, Hang()]
+    chunks, failure, passed = run_virtual(stream(chunked(parts), timeouts=SHORT))
+    assert failure is None
+    assert text_of(chunks) == "Hello wörld"
+    assert passed == pytest.approx(1.0, abs=0.01)
+
+
+async def test_a_reset_after_the_finish_reason_loses_nothing() -> None:
+    chunks = await whole(chunked([HELLO, WORLD, STOP, Reset()]))
+    assert [chunk.finish_reason for chunk in chunks if chunk.finish_reason] == ["stop"]
+
+
+async def test_closing_the_generator_closes_the_connection_at_once() -> None:
+    async with WireServer([chunked([ROLE, HELLO, Hang()])]) as server:
+        pool = HttpPool()
+        running = adapter("groq", server.url, pool).stream(chat_call(), PATIENT)
+        assert text_of(await anext(running)) == "Hello"
+        await running.aclose()  # type: ignore[attr-defined]
+        await asyncio.wait_for(server.left.wait(), 1.0)
+        await pool.close()
+
+
+@pytest.mark.parametrize("steps", [[Hang()], [ROLE, Hang()], [HELLO, Hang()]])
+async def test_cancelling_the_task_closes_the_connection_at_once(steps: list[Step]) -> None:
+    async with WireServer([chunked(steps)]) as server:
+        pool = HttpPool()
+        task = asyncio.create_task(
+            read_all(adapter("groq", server.url, pool).stream(chat_call(), PATIENT))
+        )
+        await server.asked.wait()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.wait_for(server.left.wait(), 1.0)
+        await pool.close()
+
+
+def test_a_stream_read_to_its_end_keeps_its_connection() -> None:
+    async def scenario() -> int:
+        async with WireServer([chunked([WHOLE])]) as server:
+            pool = HttpPool()
+            own = adapter("groq", server.url, pool)
+            for _ in range(3):
+                assert await read_all(own.stream(chat_call(), PATIENT)) == EXPECTED
+                await asyncio.sleep(0.1)
+            await pool.close()
+            return server.connections
+
+    assert run_virtual(scenario()) == 1
+
+
+async def test_the_limits_of_the_headers_are_told() -> None:
+    headers = {"x-ratelimit-remaining-tokens": "10", "x-ratelimit-reset-tokens": "7.66s"}
+    async with WireServer([chunked([WHOLE], headers=headers)]) as server:
+        pool = HttpPool()
+        call = chat_call()
+        await read_all(adapter("groq", server.url, pool).stream(call, PATIENT))
+        await pool.close()
+    assert [(s.dimension, s.window, s.remaining, s.reset_s) for s in call.signals] == [
+        ("tokens", "minute", 10, 7.66)
+    ]
+
+
+async def test_a_long_event_comes_through() -> None:
+    text = "ä" * 200_000
+    parts: list[Step] = [*pieces(event({"content": text}), [8192]), STOP, DONE]
+    assert text_of(await whole(chunked(parts))) == text
+
+
+def test_the_events_of_this_file_are_json() -> None:
+    """Guards the fixtures: ``test_the_same_answer_in_many_dialects`` edits them as bytes."""
+    for block in WHOLE.split(b"\n\n")[:-2]:
+        orjson.loads(block.removeprefix(b"data: "))
