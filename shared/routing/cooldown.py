@@ -56,12 +56,14 @@ class Gate:
         self.trial = True
 
     def available_at(self, now: float) -> float:
-        """The moment a call may pass; at most ``now`` means at once."""
-        if not self.trial:
-            return now
-        if self.until > now:
+        """The moment a call may pass; at most ``now`` means at once.
+
+        An open gate names its past moment, never ``now``: callers compare with a reading of their
+        own, which may be a little older.
+        """
+        if not self.trial or self.until > now:
             return self.until
-        return now + TRIAL_POLL_S if self._probing(now) else now
+        return now + TRIAL_POLL_S if self._probing(now) else self.until
 
     def enter(self, now: float) -> bool:
         """Pass, or take the place of the one call on trial. False: not now."""

@@ -177,7 +177,7 @@ class HealthBook:
         """The monotonic second from which it may be asked; not later than now: it may."""
         now = self._now()
         model, provider = self._models.get(card.id), self._providers.get(card.provider)
-        at = model[1].gate.available_at(now) if model is not None else now
+        at = model[1].gate.available_at(now) if model is not None else 0.0
         return max(at, provider.gate.available_at(now)) if provider is not None else at
 
     def limited(self, card: ModelCard) -> bool:
