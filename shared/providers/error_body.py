@@ -23,7 +23,7 @@ _SECRETS = re.compile(
     r"""(?ix)
       \b(?:bearer|basic)\s+\S+                                  # credentials in a header
     | \b(?:gsk|csk|hf|sk|xi|ck|pk)[-_][a-z0-9*._-]{6,}
-    | \b(?:dev|key|token|org|proj|project|user|acct|req)[-_](?=[a-z*._-]*\d)[a-z0-9*._-]{6,}
+    | \b(?:dev|key|token|org|proj|project|user|acct|req)[-_](?=[a-z*._-]*\d)[a-z0-9*._-]{4,}
     | \bAIza[0-9a-z_*-]{8,}
     | \beyJ[0-9a-z_-]{8,}[0-9a-z_.-]*                           # a signed token
     """

@@ -255,7 +255,7 @@ def failure_from(
         status=status,
         wait_s=wait_s,
         window=rule.window or _window(failure, facts, wait_s),
-        param=rule.param or _param(facts),
+        param=rule.param or facts.param or _field_in(facts.message, failure),
     )
 
 
@@ -279,12 +279,12 @@ def _window(failure: type[ProviderFailure], facts: ErrorFacts, wait_s: float | N
     return "minute"
 
 
-def _param(facts: ErrorFacts) -> str | None:
-    """The field at fault: told, or the name between the first quotes of "`x` is not supported"."""
-    if facts.param is not None:
-        return facts.param
+def _field_in(message: str, failure: type[ProviderFailure]) -> str | None:
+    """The name between the first quotes of "`logprobs` is not supported with this model"."""
+    if failure is not FieldUnsupported and failure is not RequestRejected:
+        return None
     for quote in ("`", "'"):
-        before, found, rest = facts.message[:200].partition(quote)
+        before, found, rest = message[:200].partition(quote)
         name = rest.partition(quote)[0]
         if found and len(before) < 100 and name.replace("_", "").isalnum() and len(name) < 40:
             return name

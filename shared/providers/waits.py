@@ -24,7 +24,7 @@ _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|[smhd])", re.ASCII)
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?\s*(?:ms|[smhd])\s*)+", re.ASCII)
 _TRY_AGAIN = re.compile(
     r"(?:try again|retry|wait|available)(?: again)?(?: (?:in|after|for))? (?:about )?"
-    r"((?:\d+(?:\.\d+)?\s*(?:ms|hours?|minutes?|seconds?|secs?|mins?|[smhd])\b\s*)+)",
+    r"((?:\d+(?:\.\d+)?\s*(?:ms|hours?|minutes?|seconds?|secs?|mins?|[smhd])(?![a-z])\s*)+)",
     re.ASCII | re.IGNORECASE,
 )
 _WORD_UNITS = re.compile(r"(hour|minute|min|second|sec)s?\b", re.IGNORECASE)
