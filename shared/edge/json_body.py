@@ -20,6 +20,8 @@ MAX_BODY_BYTES = 24 * 1024 * 1024
 # orjson reads 1,024 levels but writes only 254: what is taken must also go out again, with the
 # levels a provider's format adds around it. Real tool schemas stay under 40.
 MAX_DEPTH = 128
+# Far above any real conversation; it bounds what looking through a hostile body costs.
+MAX_CONTAINERS = 500_000
 
 _CONTAINERS: frozenset[type] = frozenset((list, dict))
 
@@ -28,7 +30,8 @@ def load_object(body: bytes) -> JsonObject:
     """The JSON object that ``body`` (UTF-8) holds. A key given twice counts as its last value.
 
     Raises ``PayloadTooLarge`` over 24 MiB and ``InvalidRequest`` for what is not JSON (naming line,
-    column and the field the fault is in), not an object, or nested over ``MAX_DEPTH`` levels.
+    column and the field the fault is in), not an object, nested over ``MAX_DEPTH`` levels, or
+    holding over ``MAX_CONTAINERS`` arrays and objects.
     """
     if len(body) > MAX_BODY_BYTES:
         raise PayloadTooLarge(
@@ -52,19 +55,25 @@ def load_object(body: bytes) -> JsonObject:
 
 def _check_depth(loaded: JsonObject) -> None:
     """Level by level, so that no depth can exhaust the stack."""
+    containers = 0
     for name, value in loaded.items():
         level = [value] if isinstance(value, (list, dict)) else []
         depth = 1
         while level:
             depth += 1
             if depth > MAX_DEPTH:
-                param = shown_key(name)
-                raise InvalidRequest(
-                    f"{param or 'the body'}: nested more than {MAX_DEPTH} levels deep: send a "
-                    "flatter structure",
-                    param=param,
-                )
+                raise _too_much(name, f"nested more than {MAX_DEPTH} levels deep")
+            containers += len(level)
+            if containers > MAX_CONTAINERS:
+                raise _too_much(name, f"brings the body over {MAX_CONTAINERS:,} arrays and objects")
             level = [child for parent in level for child in _containers_in(parent)]
+
+
+def _too_much(name: str, what: str) -> InvalidRequest:
+    param = shown_key(name)
+    return InvalidRequest(
+        f"{param or 'the body'}: {what}: send a smaller or flatter structure", param=param
+    )
 
 
 def _containers_in(

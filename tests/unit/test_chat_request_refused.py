@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from shared.edge.chat_request import parse_chat_request
-from shared.edge.json_body import MAX_BODY_BYTES, MAX_DEPTH
+from shared.edge.json_body import MAX_BODY_BYTES, MAX_CONTAINERS, MAX_DEPTH
 from shared.edge.parse_messages import MAX_MESSAGES
 from shared.errors import CodeexError, Forbidden, InvalidRequest, PayloadTooLarge
 from shared.messages import JsonObject, JsonValue
@@ -362,6 +362,16 @@ def test_endless_nesting_is_refused(opening: bytes) -> None:
 def test_what_passes_can_be_written_again() -> None:
     request = parse_chat_request(nested(MAX_DEPTH - 1), is_admin=False)
     assert orjson.loads(orjson.dumps({"wrapped": [[request.body]]}))
+
+
+@pytest.mark.parametrize("item", [b"[]", b'{"a": [0]}'])
+def test_a_swarm_of_small_containers_is_refused_in_bounded_time(item: bytes) -> None:
+    swarm = b",".join([item] * (MAX_CONTAINERS + 1))
+    begun = time.perf_counter()
+    error = refused(b'{"messages": [%b]}' % swarm)
+    assert time.perf_counter() - begun < 5
+    assert error.param == "messages"
+    assert "arrays and objects" in error.message
 
 
 def test_too_many_messages() -> None:
