@@ -89,7 +89,7 @@ class OpenAiWire:
         if card is None:
             raise self._gone(target.model_id)
         self._refuse(body, card)
-        thinks = bool(card.reasoning_efforts) and body.get("reasoning_effort") != "none"
+        thinks = _can_think(card) and body.get("reasoning_effort") != "none"
         prompt = read_chat(body, target.model_id, thinks=thinks)
         self._refuse_prompt(prompt, card, len(request.body))
         completion = self._completion(body, prompt)
@@ -239,6 +239,11 @@ class OpenAiWire:
             entry["architecture"] = {"input_modalities": inputs, "output_modalities": ["text"]}
             entry["providers"] = [backend]
         return entry
+
+
+def _can_think(card: ModelCard) -> bool:
+    # gpt-oss always thinks; who serves it decides whether the effort can be set.
+    return bool(card.reasoning_efforts) or "gpt-oss" in card.provider_model_id
 
 
 def _wants_usage(body: JsonObject) -> bool:
