@@ -32,6 +32,8 @@ class ThinkSplitter:
 
     def feed(self, piece: str) -> Split:
         """What is known to be thought and text after ``piece``."""
+        if self.settled:
+            return Split("", piece)
         held = self._held + piece
         reasoning = ""
         if self._state == "start":
