@@ -139,4 +139,4 @@ async def _page(send: Send, status: int, text: str, *headers: Header) -> None:
         "<style>body{font:1rem/1.5 system-ui;max-width:36rem;margin:15vh auto;padding:0 1rem}"
         f"</style><h1>CODEEX Router</h1><p>{text}</p></html>"
     )
-    await send_body(send, status, [_HTML, _NO_STORE, *headers], body.encode())
+    await send_body(send, status, [_HTML, _NO_STORE, *headers], body.encode("utf-8", "replace"))

@@ -89,7 +89,7 @@ async def test_a_stream_is_the_plain_answer_word_by_word(sim: SimClient, provide
         stream=True,
         stream_options={"include_usage": True},
     )
-    assert streamed.headers["Content-Type"].startswith("text/event-stream")
+    assert streamed.headers["content-type"].startswith("text/event-stream")
     chunks = streamed.chunks()
     pieces = [str(fields(c["delta"]).get("content") or "") for c in choices(chunks)]
     assert "".join(pieces) == plain["content"]

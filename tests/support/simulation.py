@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -43,9 +44,18 @@ def fields(value: JsonValue) -> JsonObject:
     return value
 
 
+async def eventually(probe: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Returns once ``probe`` holds; fails the test when it does not within ``seconds``."""
+    for _ in range(int(seconds * 200)):
+        if probe():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("it never came true")
+
+
 @dataclass(slots=True)
 class Answer:
-    """A whole HTTP answer. ``text`` as it came."""
+    """A whole HTTP answer. Header names are lower case, ``text`` is as it came."""
 
     status: int
     headers: Mapping[str, str]
@@ -94,7 +104,8 @@ class SimClient:
         url, headers = self.urls[provider] + path, self.headers(provider, key)
         async with self.session.request(method, url, json=body, headers=headers) as response:
             raw = await response.read()
-            return Answer(response.status, dict(response.headers), raw.decode("utf-8", "replace"))
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(response.status, headers, raw.decode("utf-8", "replace"))
 
     async def chat(
         self, provider: str, model: str, content: JsonValue, **options: JsonValue
