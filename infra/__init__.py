@@ -1,0 +1,1 @@
+"""What is deployed and how: Terraform, the archives, and their checks."""

@@ -1,8 +1,8 @@
 """Builds the archive of a deployed function: ``python -m infra.package [function ...]``.
 
-An archive is the function's ``main.py`` at the root, ``shared/`` with its data files, and
-``requirements.txt``. Equal sources give equal bytes, so an unchanged function is not deployed
-again.
+An archive is the function's ``main.py`` at the root, ``shared/`` with its data files and
+``requirements.txt``. Equal sources give equal bytes on every machine, so an unchanged function is
+not deployed again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "functions"
 # The earliest time a zip can hold; real times would make equal archives differ.
 EPOCH = (1980, 1, 1, 0, 0, 0)
-DATA_SUFFIXES = {".py", ".json", ".bin", ".txt"}
+# A regular file, readable by all, as a Unix zip says it.
+MODE = 0o100644 << 16
+UNIX = 3
 
 
 def members(function: str) -> dict[str, Path]:
@@ -25,20 +27,29 @@ def members(function: str) -> dict[str, Path]:
         raise SystemExit(f"there is no functions/{function}/main.py")
     found = {"main.py": main, "requirements.txt": ROOT / "requirements.txt"}
     for path in sorted((ROOT / "shared").rglob("*")):
-        if path.suffix in DATA_SUFFIXES and "__pycache__" not in path.parts:
-            found[path.relative_to(ROOT).as_posix()] = path
+        inside = path.relative_to(ROOT)
+        if path.is_file() and not any(_left_out(part) for part in inside.parts):
+            found[inside.as_posix()] = path
     return found
 
 
+def _left_out(part: str) -> bool:
+    """Bytecode, and what tools leave in hidden files and folders."""
+    return part == "__pycache__" or part.endswith(".pyc") or part.startswith(".")
+
+
 def build(function: str, folder: Path = BUILD) -> Path:
-    """Write the archive and return its path."""
+    """Write the archive and return its path.
+
+    Its members are stored, not compressed: compressors differ from one Python to the next.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{function}.zip"
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for name, path in sorted(members(function).items()):
             entry = zipfile.ZipInfo(name, EPOCH)
-            entry.external_attr = 0o644 << 16
-            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.create_system = UNIX
+            entry.external_attr = MODE
             archive.writestr(entry, path.read_bytes())
     return target
 

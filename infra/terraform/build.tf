@@ -1,7 +1,11 @@
-# Who builds the functions: an account of its own instead of the project's default one.
+# Who builds the functions: an account of its own instead of the project's default one. It may write
+# logs, read the archives and push images, as "Custom service account for Cloud Build" asks
+# (https://cloud.google.com/functions/docs/securing/build-custom-sa).
 resource "google_service_account" "build" {
   account_id   = "codeex-build"
   display_name = "Builds the functions of CODEEX Router"
+
+  depends_on = [google_project_service.used]
 }
 
 resource "google_project_iam_member" "build_logs" {
@@ -34,4 +38,24 @@ resource "google_artifact_registry_repository_iam_member" "build_pushes" {
   repository = google_artifact_registry_repository.functions.name
   role       = "roles/artifactregistry.writer"
   member     = google_service_account.build.member
+}
+
+# A grant takes effect a while after it is made; a build or a start that comes sooner fails. Waits
+# at the first deployment and whenever a provider's key is added.
+resource "time_sleep" "grants" {
+  create_duration = "60s"
+
+  triggers = {
+    builder = google_service_account.build.email
+    chat    = google_service_account.chat.email
+    keys    = join(",", sort(var.key_providers))
+  }
+
+  depends_on = [
+    google_artifact_registry_repository_iam_member.build_pushes,
+    google_project_iam_member.build_logs,
+    google_project_iam_member.build_reads_staged_source,
+    google_secret_manager_secret_iam_member.chat_reads_key,
+    google_storage_bucket_iam_member.build_reads_source,
+  ]
 }

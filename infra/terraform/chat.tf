@@ -2,6 +2,8 @@
 resource "google_service_account" "chat" {
   account_id   = "codeex-chat"
   display_name = "Runs the chat function of CODEEX Router"
+
+  depends_on = [google_project_service.used]
 }
 
 resource "google_cloudfunctions2_function" "chat" {
@@ -28,8 +30,10 @@ resource "google_cloudfunctions2_function" "chat" {
     # A streamed request may take 300 s by default and 540 s at most (codeex.deadline_seconds).
     timeout_seconds = 560
     # More than one request at a time needs one vCPU or more.
-    available_cpu                    = "1"
-    available_memory                 = "512Mi"
+    available_cpu = "1"
+    # An idle instance takes under 100 MB; the rest is for large bodies (24 MiB each at most).
+    # Free as long as the vCPU is: the free tier has twice as many GiB-seconds as vCPU-seconds.
+    available_memory                 = "1Gi"
     max_instance_request_concurrency = 80
     min_instance_count               = var.chat_min_instances
     max_instance_count               = var.chat_max_instances
@@ -38,6 +42,8 @@ resource "google_cloudfunctions2_function" "chat" {
 
     environment_variables = merge(var.environment, {
       GOOGLE_CLOUD_PROJECT = var.project
+      # Every line of ours carries a request id; the platform's own would be set up on each request.
+      LOG_EXECUTION_ID = "false"
     })
 
     dynamic "secret_environment_variables" {
@@ -52,13 +58,7 @@ resource "google_cloudfunctions2_function" "chat" {
     }
   }
 
-  depends_on = [
-    google_artifact_registry_repository_iam_member.build_pushes,
-    google_project_iam_member.build_logs,
-    google_project_iam_member.build_reads_staged_source,
-    google_secret_manager_secret_iam_member.chat_reads_key,
-    google_storage_bucket_iam_member.build_reads_source,
-  ]
+  depends_on = [time_sleep.grants]
 }
 
 # Public at the network, closed at the door: every path but /health wants a Firebase ID token.

@@ -1,9 +1,9 @@
-# One secret per provider key (R18.1). Six secret versions are free. The value is write-only: it is
-# in Secret Manager and nowhere else.
+# One secret per provider key (R18.1). Six active versions are free. The value is write-only: it is
+# in Secret Manager and nowhere else, neither in the state nor in a plan.
 resource "google_secret_manager_secret" "provider_key" {
   for_each = var.key_providers
 
-  secret_id = "${each.value}-api-key"
+  secret_id = "codeex-${each.value}-api-key"
 
   replication {
     auto {}
@@ -18,10 +18,15 @@ resource "google_secret_manager_secret_version" "provider_key" {
   secret                 = google_secret_manager_secret.provider_key[each.value].id
   secret_data_wo         = var.provider_keys[each.value]
   secret_data_wo_version = var.provider_keys_version
-  deletion_policy        = "DISABLE"
+
+  # A new key is stored, then the function is moved to it, then the old version is destroyed:
+  # no instance starts in between without a key. Versions merely disabled would be billed.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
-# The chat function may read these secrets and no others.
+# The chat function may read these secrets and nothing else in the project.
 resource "google_secret_manager_secret_iam_member" "chat_reads_key" {
   for_each = var.key_providers
 

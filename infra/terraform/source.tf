@@ -6,18 +6,12 @@ resource "google_storage_bucket" "source" {
   public_access_prevention    = "enforced"
   force_destroy               = true
 
-  versioning {
-    enabled = true
+  # An archive can be built again at any time; keeping deleted ones for a week would only be billed.
+  soft_delete_policy {
+    retention_duration_seconds = 0
   }
 
-  lifecycle_rule {
-    condition {
-      num_newer_versions = 3
-    }
-    action {
-      type = "Delete"
-    }
-  }
+  depends_on = [google_project_service.used]
 }
 
 locals {
@@ -33,9 +27,11 @@ resource "google_storage_bucket_object" "chat_source" {
 
 # Images of past deployments pile up and are billed beyond 0.5 GB: keep the last two.
 resource "google_artifact_registry_repository" "functions" {
-  location      = var.region
-  repository_id = "codeex-functions"
-  format        = "DOCKER"
+  location               = var.region
+  repository_id          = "codeex-functions"
+  description            = "Images of CODEEX Router's functions"
+  format                 = "DOCKER"
+  cleanup_policy_dry_run = false
 
   cleanup_policies {
     id     = "keep-last-two"

@@ -1,24 +1,29 @@
 variable "project" {
-  description = "The Google Cloud project that also holds the Firebase app."
+  description = "The id of the Google Cloud project that also holds the Firebase app."
   type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
+    error_message = "project must be a project id: 6-30 lower-case letters, digits and hyphens."
+  }
 }
 
 variable "region" {
-  description = "Where the functions run. us-central1, us-east1 and us-west1 are the free tier's regions."
+  description = "Where the functions run; the rewrites of firebase.json name the same. us-central1, us-east1 and us-west1 are the free tier's regions."
   type        = string
   default     = "us-central1"
 }
 
 variable "key_providers" {
-  description = "Providers whose API key is set: any of groq, cerebras, google, huggingface, elevenlabs."
+  description = "Providers whose API key is set: any of groq, cerebras, google, huggingface, elevenlabs, local."
   type        = set(string)
   default     = ["groq"]
 
   validation {
     condition = length(setsubtract(
-      var.key_providers, ["groq", "cerebras", "google", "huggingface", "elevenlabs"]
+      var.key_providers, ["groq", "cerebras", "google", "huggingface", "elevenlabs", "local"]
     )) == 0
-    error_message = "key_providers may hold groq, cerebras, google, huggingface and elevenlabs."
+    error_message = "key_providers may hold groq, cerebras, google, huggingface, elevenlabs and local."
   }
 }
 
@@ -27,6 +32,13 @@ variable "provider_keys" {
   type        = map(string)
   sensitive   = true
   ephemeral   = true
+
+  validation {
+    condition = alltrue([
+      for name in var.key_providers : length(trimspace(lookup(var.provider_keys, name, ""))) > 0
+    ])
+    error_message = "provider_keys must hold a key for every name in key_providers."
+  }
 }
 
 variable "provider_keys_version" {
@@ -39,6 +51,16 @@ variable "environment" {
   description = "Further environment of the functions (PAID_PROVIDERS, ALLOWED_ORIGINS, LOG_LEVEL ...; see docs/environment.md)."
   type        = map(string)
   default     = {}
+
+  validation {
+    condition     = alltrue([for name in keys(var.environment) : !endswith(name, "_API_KEY")])
+    error_message = "Keys belong into provider_keys, which stores them in Secret Manager."
+  }
+
+  validation {
+    condition     = alltrue([for name in keys(var.environment) : !endswith(name, "_EMULATOR_HOST")])
+    error_message = "A deployed function takes no emulator: it would refuse to start."
+  }
 }
 
 variable "chat_max_instances" {

@@ -1,5 +1,5 @@
-# 6.50 is the version whose declarations the static check in CI reads; write-only secret values
-# need Terraform 1.11.
+# infra/provider_facts.json holds what these versions declare. Variables that look at each other
+# need Terraform 1.9, write-only secret values 1.11.
 terraform {
   required_version = ">= 1.11.0"
 
@@ -7,6 +7,10 @@ terraform {
     google = {
       source  = "hashicorp/google"
       version = "~> 6.50"
+    }
+    time = {
+      source  = "hashicorp/time"
+      version = "~> 0.13"
     }
   }
 }
