@@ -29,6 +29,7 @@ IMPORTS = {
     "aiohttp": "import aiohttp, orjson",
     "rest": "import shared.providers.google",
     "genai": "import aiohttp, google.genai",
+    "both": "import shared.providers.google, google.genai",
 }
 
 # ----------------------------------------------------------------------------------- the server
@@ -189,19 +190,26 @@ def client(name: str, url: str, count: int) -> None:
 # ------------------------------------------------------------------------------------ the report
 
 
-def _import_cost(python: str, statement: str, times: int) -> tuple[float, float]:
-    """Median milliseconds and MiB of a fresh interpreter that runs ``statement``."""
+def _import_costs(pythons: dict[str, str], times: int) -> dict[str, tuple[float, float]]:
+    """Median CPU milliseconds and MiB of fresh interpreters that only import, taken in turn."""
     program = (
-        "import time, resource; begin = time.perf_counter()\n"
-        f"{statement}\n"
-        "print((time.perf_counter() - begin) * 1000,"
+        "import time, resource; begin = time.process_time()\n"
+        "{}\n"
+        "print((time.process_time() - begin) * 1000,"
         " resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
     )
-    runs = [_output([python, "-c", program]).split() for _ in range(times + 1)][1:]
-    return (
-        statistics.median(float(run[0]) for run in runs),
-        statistics.median(float(run[1]) for run in runs),
-    )
+    runs: dict[str, list[list[float]]] = {name: [] for name in pythons}
+    for _ in range(times + 1):
+        for name, python in pythons.items():
+            printed = _output([python, "-c", program.format(IMPORTS[name])]).split()
+            runs[name].append([float(number) for number in printed])
+    return {
+        name: (
+            statistics.median(run[0] for run in found[1:]),  # the first one fills the caches
+            statistics.median(run[1] for run in found[1:]),
+        )
+        for name, found in runs.items()
+    }
 
 
 def _output(command: list[str]) -> str:
@@ -233,9 +241,11 @@ def report(genai_python: str, count: int, rounds: int) -> None:
                     runs[name].append(json.loads(_output(asked)))
         finally:
             server.kill()
+    importers = {"aiohttp": sys.executable, **pythons}
+    if "genai" in pythons:
+        importers["both"] = genai_python
     print(f"{'client':<10}{'import ms':>10}{'MiB':>7}{'plain ms':>10}{'stream ms':>11}{'MiB':>7}")
-    for name, python in {"aiohttp": sys.executable, **pythons}.items():
-        took, memory = _import_cost(python, IMPORTS[name], 7)
+    for name, (took, memory) in _import_costs(importers, 7).items():
         line = f"{name:<10}{took:>10.0f}{memory:>7.0f}"
         if name in runs:
             found = {

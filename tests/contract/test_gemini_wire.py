@@ -266,6 +266,27 @@ async def test_a_last_event_without_its_blank_line_counts() -> None:
         assert text(await read(at.google)) == "Hello"
 
 
+@pytest.mark.parametrize("keeps_unknown_fields", [True, False])
+@virtual
+async def test_a_signature_survives_a_streamed_tool_round_trip(keeps_unknown_fields: bool) -> None:
+    signed = {**FUNCTION, "thoughtSignature": "Q2lRQmU1+/k="}
+    replies = chunked([data(response(signed, FUNCTION, usage=USAGE))]), plain(WHOLE)
+    async with bench(*replies) as at:
+        chunks = await read(at.google)
+        calls = [call for chunk in chunks for call in chunk.tool_calls or []]
+        known = ("id", "type", "function") + (("extra_content",) if keeps_unknown_fields else ())
+        back: list[JsonValue] = [{key: call[key] for key in known if key in call} for call in calls]
+        messages: list[JsonObject] = [
+            {"role": "user", "content": "hi"},
+            {"role": "assistant", "content": None, "tool_calls": back},
+            *({"role": "tool", "tool_call_id": call["id"], "content": "{}"} for call in calls),
+        ]
+        await at.google.complete(make_call(messages), PATIENT)
+        contents = at.server.requests[1].json()["contents"]
+    assert isinstance(contents, list)
+    assert contents[1] == {"role": "model", "parts": [signed, FUNCTION]}
+
+
 HALF = data(response({"text": "Hel"}, finish=None))
 SHORT = Timeouts(first_byte=0.15, stall=0.15, total=5.0)
 STREAM_FAULTS: list[tuple[Reply, str, type[ProviderFailure]]] = [

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
+import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.errors import FieldUnsupported
 from shared.messages import ChatRequest, JsonObject, JsonValue
@@ -14,6 +17,12 @@ from shared.providers.gemini_encode import encode_request
 from shared.providers.gemini_traits import serving_id, thinking_config, traits_of
 
 FEATURES = frozenset(Feature)
+# Every key and word that the encoder looks for.
+WORDS = (
+    ("type", "text", "image_url", "url", "function", "name", "arguments", "id", "tools", "mode")
+    + ("json_schema", "schema", "allowed_tools", "google", "thought_signature", "required")
+    + ("user", "assistant", "data:image/png;base64,QQ==")
+)
 
 
 def make_card(model: str = "gemini-3.8-flash", **changes: object) -> ModelCard:
@@ -418,3 +427,65 @@ def test_a_rerouted_id_follows_the_rules_of_the_model_that_serves_it() -> None:
     assert serving_id(card, "2026-11-30") == "gemini-2.5-flash"
     assert serving_id(card, "2026-12-01") == "google-gemini-3.5-flash-lite"
     assert traits_of("google-gemini-3.5-flash-lite").thinking == "level"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=6) | st.sampled_from(WORDS),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=4)
+    ),
+    max_leaves=10,
+)
+MESSAGES = st.lists(
+    st.fixed_dictionaries(
+        {"role": st.sampled_from(["system", "user", "assistant", "tool"]) | JSON},
+        optional={
+            "content": JSON,
+            "name": JSON,
+            "tool_call_id": JSON,
+            "tool_calls": st.lists(
+                st.fixed_dictionaries(
+                    {},
+                    optional={
+                        "id": JSON,
+                        "extra_content": JSON,
+                        "function": JSON
+                        | st.fixed_dictionaries({}, optional={"name": JSON, "arguments": JSON}),
+                    },
+                ),
+                max_size=2,
+            )
+            | JSON,
+        },
+    ),
+    max_size=4,
+)
+
+
+@given(MESSAGES, JSON, JSON, JSON, JSON)
+def test_any_request_is_written_or_refused_with_the_field_named(
+    messages: list[JsonObject],
+    tools: JsonValue,
+    choice: JsonValue,
+    wanted: JsonValue,
+    stop: JsonValue,
+) -> None:
+    named: set[str | None] = set()
+    for model in ("gemini-3.8-flash", "gemini-2.5-flash", "gemma-4-31b-it"):
+        try:
+            body = encode(
+                messages,
+                make_card(model),
+                tools=tools if isinstance(tools, list) else [tools],
+                tool_choice=choice,
+                response_format=wanted,
+                stop=stop,
+            )
+        except FieldUnsupported as refused:
+            named.add(refused.param)
+            continue
+        assert orjson.dumps(body)
+        contents = body["contents"]
+        assert isinstance(contents, list)
+        assert all(isinstance(turn, dict) and turn["parts"] for turn in contents)
+    assert named <= {"messages", "tools", "tool_choice"}
