@@ -58,7 +58,7 @@ export interface AcmeProviderConfig {
     */
     readonly zone?: string;
     /**
-    * Docs at Terraform Registry: {@link https://x/docs#a_custom_endpoint AcmeProvider#a_custom_endpoint}
+    * Docs at Terraform Registry: {@link https://x/docs#x_endpoint AcmeProvider#x_endpoint}
     */
     readonly aCustomEndpoint?: string;
 }
