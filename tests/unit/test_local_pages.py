@@ -297,7 +297,7 @@ def test_a_node_too_old_counts_as_none(project: Project) -> None:
     project.program("node", "echo v16.20.0")
     project.program("env", "exit 1")
     found = node.with_node(environ)
-    assert found is None or str(node.wheel_bin()) in found["PATH"]
+    assert found is None or str(node.wheel_folder()) in found["PATH"]
 
 
 def test_no_wheel_for_the_machine_is_told(project: Project, tmp_path: Path) -> None:
