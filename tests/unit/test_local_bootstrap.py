@@ -245,7 +245,7 @@ def test_a_python_too_old_says_so_itself(tmp_path: Path) -> None:
     old = tmp_path / "python3"
     old.write_text(
         "#!/bin/sh\n"
-        'if [ "$1" = "-c" ]; then [ "$2" = "pass" ]; exit; fi\n'
+        'case "$1 $2" in -c*"(3, 11)"*) exit 1 ;; -c*) exit 0 ;; esac\n'
         f'exec {sys.executable} -c "import sys; sys.version_info = (3, 8); '
         "sys.argv = ['b', 'run']; import runpy; "
         "runpy.run_path('local/bootstrap.py', run_name='__main__')\"\n"
