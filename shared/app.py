@@ -34,6 +34,7 @@ from shared.routing.executor import Executor
 from shared.routing.health import HealthBook
 from shared.routing.router import Router
 from shared.settings import Settings, SettingsError, load_settings
+from shared.telemetry.bridge import bridge_logging
 from shared.telemetry.counters import Counters
 from shared.telemetry.log import JsonLog, LogStream, open_stdout
 from shared.telemetry.request_ids import RequestIds
@@ -173,4 +174,5 @@ class FunctionApp:
             services = self._services
             if services is None:
                 services = self._services = build_services(self._settings)
+                bridge_logging(services.log, self._settings.log_level)
         await services.app(self._function)(scope, receive, send)

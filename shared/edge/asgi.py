@@ -12,12 +12,12 @@ from typing import TypeVar
 import orjson
 from starlette.types import Receive, Scope, Send
 
+from shared.edge.json_body import MAX_BODY_BYTES
 from shared.errors import ClientCancelled, InvalidRequest, PayloadTooLarge
 from shared.messages import JsonObject
 
 T = TypeVar("T")
 
-MAX_BODY_BYTES = 24 * 1024 * 1024  # contract, Chat
 # A body over the limit is read on to this many bytes, so that a client which is still sending
 # sees the 413 instead of a reset connection.
 MAX_DRAIN_BYTES = 64 * 1024 * 1024

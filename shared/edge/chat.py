@@ -48,9 +48,8 @@ class ChatEndpoint:
 
     async def route(self, http: HttpRequest, send: Send, call: Call) -> None:
         """Classification and plan of a chat request; nothing is executed."""
-        context = await self._begin(http, call)
-        if call.request is None:
-            return
+        context = await self._begin(http, call, default_model="auto")
+        assert call.request is not None
         classification, plan = self._pipeline.plan(call.request, context)
         body: JsonObject = {
             "object": "route",
@@ -67,9 +66,13 @@ class ChatEndpoint:
         }
         await send_json(send, 200, call.headers(), body)
 
-    async def _begin(self, http: HttpRequest, call: Call) -> RequestContext:
+    async def _begin(
+        self, http: HttpRequest, call: Call, default_model: str | None = None
+    ) -> RequestContext:
         refuse_form_bodies(http)
-        request = parse_chat_request(await http.body(), is_admin=call.identity.admin)
+        request = parse_chat_request(
+            await http.body(), is_admin=call.identity.admin, default_model=default_model
+        )
         call.request = request
         context = await self._pipeline.begin(
             request, call.request_id, call.started, call.identity.tier

@@ -9,12 +9,14 @@ from shared.telemetry.log import JsonLog
 from shared.telemetry.record import RequestRecord, user_hash
 
 CANCELLED = 499
+# Pseudonyms are kept for this many users: hashing costs as much as the rest of the line.
+MAX_PSEUDONYMS = 4096
 
 
 class Recorder:
     """Records calls of one function. ``salt`` makes the pseudonyms of users this project's own."""
 
-    __slots__ = ("_clock", "_counters", "_function", "_log", "_salt")
+    __slots__ = ("_clock", "_counters", "_function", "_log", "_pseudonyms", "_salt")
 
     def __init__(
         self, function: str, log: JsonLog, counters: Counters, clock: Clock, salt: bytes
@@ -24,6 +26,7 @@ class Recorder:
         self._counters = counters
         self._clock = clock
         self._salt = salt
+        self._pseudonyms: dict[str, str] = {}
 
     def record(self, call: Call) -> None:
         """Write the call's line and count it, once."""
@@ -36,7 +39,7 @@ class Recorder:
             path=call.path[:200],
             status=call.status,
             code=call.code or "",
-            user_hash=user_hash(call.identity.uid, self._salt) if call.identity.uid else "",
+            user_hash=self._pseudonym(call.identity.uid),
             cancelled=call.status == CANCELLED,
         )
         if call.context is not None:
@@ -58,6 +61,16 @@ class Recorder:
             primary=plan.chain[0].card.id if plan is not None and plan.chain else "",
             usage=context.trace.usage,
         )
+
+    def _pseudonym(self, uid: str) -> str:
+        if not uid:
+            return ""
+        known = self._pseudonyms.get(uid)
+        if known is None:
+            if len(self._pseudonyms) >= MAX_PSEUDONYMS:
+                self._pseudonyms.clear()
+            known = self._pseudonyms[uid] = user_hash(uid, self._salt)
+        return known
 
     def crash(self, call: Call, error: BaseException) -> None:
         """A fault of ours, with its stack trace, under the request's id."""
