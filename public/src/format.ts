@@ -1,7 +1,8 @@
 // Figures as people read them.
 
-/** 87 ms, 1.24 s, 12.5 s */
+/** 0.4 ms, 87 ms, 1.24 s, 12.5 s */
 export function duration(ms: number): string {
+  if (ms < 10 && !Number.isInteger(ms)) return `${ms.toFixed(1)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
   return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
 }

@@ -7,13 +7,14 @@ import { startRouter } from "./support/real_server.mjs";
 let browser;
 let router;
 before(async () => {
-  [browser, router] = await Promise.all([launch(), startRouter()]);
+  router = await startRouter();
+  browser = await launch();
 });
 after(async () => {
   await browser?.close();
   await router?.close();
 });
-afterEach(() => fetch(`${router.url}/sim/faults`, { method: "DELETE" }));
+afterEach(() => router && fetch(`${router.url}/sim/faults`, { method: "DELETE" }));
 
 const visit = (work, options) => async () => {
   const page = await open(browser, router.url, options);

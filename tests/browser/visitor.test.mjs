@@ -8,7 +8,8 @@ import { startMock } from "./support/mock_server.mjs";
 let browser;
 let mock;
 before(async () => {
-  [browser, mock] = await Promise.all([launch(), startMock()]);
+  mock = await startMock();
+  browser = await launch();
 });
 after(async () => {
   await browser?.close();

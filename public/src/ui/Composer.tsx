@@ -145,7 +145,7 @@ export function Composer() {
         </div>
       </div>
       <p class="keys" id="keys">
-        <kbd>Enter</kbd> sends, <kbd>Shift</kbd>+<kbd>Enter</kbd> starts a line, <kbd>/</kbd> comes here, <kbd>Esc</kbd> stops
+        <kbd>Enter</kbd> sends, <kbd>Shift</kbd>+<kbd>Enter</kbd> makes a new line, <kbd>/</kbd> jumps here, <kbd>Esc</kbd> stops
       </p>
     </form>
   );

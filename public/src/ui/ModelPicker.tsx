@@ -67,7 +67,7 @@ export function ModelPicker(props: { onClose: () => void }) {
           aria-autocomplete="list"
           aria-activedescendant={active ? `model-${active}` : undefined}
           aria-label="Search models"
-          placeholder="Name, provider, vision, tools, free, dying"
+          placeholder="Name, provider, vision, free, dying"
           autocomplete="off"
           spellcheck={false}
           autofocus
@@ -112,7 +112,7 @@ function Option(props: {
   const free = usable(item);
   return (
     <div
-      class="option"
+      class={isModel(item) ? "option" : "option alias"}
       role="option"
       id={`model-${item.id}`}
       data-id={item.id}

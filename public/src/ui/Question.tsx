@@ -8,20 +8,22 @@ export function Question(props: { turn: UserTurn; busy: boolean }) {
   const { turn } = props;
   return (
     <article class="question" aria-label="You">
-      {turn.pictures.length > 0 && (
-        <ul class="pictures">
-          {turn.pictures.map((picture, index) => (
-            <li key={index}>
-              {picture.url ? (
-                <img src={picture.url} alt={picture.name} width={picture.width} height={picture.height} />
-              ) : (
-                <span class="lost">{picture.name} (no longer kept)</span>
-              )}
-            </li>
-          ))}
-        </ul>
-      )}
-      {turn.text && <p class="words" dir="auto">{turn.text}</p>}
+      <div class="said">
+        {turn.pictures.length > 0 && (
+          <ul class="pictures">
+            {turn.pictures.map((picture, index) => (
+              <li key={index}>
+                {picture.url ? (
+                  <img src={picture.url} alt={picture.name} width={picture.width} height={picture.height} />
+                ) : (
+                  <span class="lost">{picture.name} (no longer kept)</span>
+                )}
+              </li>
+            ))}
+          </ul>
+        )}
+        {turn.text && <p class="words" dir="auto">{turn.text}</p>}
+      </div>
       <div class="actions">
         {turn.text && <CopyButton small text={() => turn.text} label="Copy message" />}
         <button

@@ -12,7 +12,7 @@ const HIGHLIGHT = { curl: "bash", Python: "python", JavaScript: "javascript" } a
 
 export function Samples(props: { onClose: () => void }) {
   const [language, setLanguage] = useState<SampleLanguage>("curl");
-  const body = chatBody(lastQuestion(), settings.get());
+  const { stream_options: _usage, ...body } = chatBody(lastQuestion(), settings.get());
   const code = sample(language, body, session.get().method.sample());
   return (
     <Dialog title="The same request as code" class="samples" onClose={props.onClose}>
