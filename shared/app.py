@@ -164,7 +164,9 @@ class FunctionApp:
         try:
             self._settings = load_settings(os.environ)
         except SettingsError as error:
-            raise SystemExit(f"{function} cannot start:\n{error}") from None
+            # Cloud Logging makes an entry of each line, so each says the whole.
+            lines = [f"{function} cannot start: {problem}" for problem in error.problems]
+            raise SystemExit("\n".join(lines)) from None
         self._services: Services | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
