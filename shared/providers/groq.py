@@ -34,7 +34,7 @@ class GroqProfile(OpenAIProfile):
     )
     rules = (
         # The flex tier is full; nothing is wrong with the key or the request.
-        Rule(Overloaded, on(498), window=None),
+        Rule(Overloaded, on(498)),
         Rule(Overloaded, codes=words("capacity_exceeded")),
         # "Semantic error": what the model wrote could not be used, another one's may.
         Rule(BadToolCall, on(422), structured=True),

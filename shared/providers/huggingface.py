@@ -42,14 +42,10 @@ class HuggingFaceProfile(OpenAIProfile):
     def failure_of(
         self, status: int, headers: Mapping[str, str], facts: ErrorFacts, card: ModelCard | None
     ) -> ProviderFailure:
-        """The common mapping; used-up credit returns on the first of the month, a 429's wait
-        stands in ``ratelimit``."""
+        """The common mapping; used-up credit returns on the first of the month."""
         failure = super().failure_of(status, headers, facts, card)
-        if failure.wait_s is None:
-            if isinstance(failure, PaymentRequired):
-                failure.wait_s = until_next_month(self.wall())
-            elif status == 429:
-                failure.wait_s = next((told.reset_s for told in ietf_limits(headers)), None)
+        if isinstance(failure, PaymentRequired) and failure.wait_s is None:
+            failure.wait_s = until_next_month(self.wall())
         return failure
 
     def thinks_in_text(self, card: ModelCard) -> bool:

@@ -34,7 +34,6 @@ class ChoiceReader:
 
     __slots__ = (
         "_ascii",
-        "_index",
         "_other",
         "_prefix",
         "_provider",
@@ -42,12 +41,13 @@ class ChoiceReader:
         "answered",
         "calls",
         "ended",
+        "index",
         "reason",
         "reasoned",
     )
 
     def __init__(self, index: int, provider: str, thinks_in_text: bool, prefix: str) -> None:
-        self._index = index
+        self.index = index
         self._provider = provider
         self._prefix = prefix
         self._think = ThinkSplitter() if thinks_in_text else None
@@ -62,6 +62,10 @@ class ChoiceReader:
     def read(self, delta: JsonObject, logprobs: JsonValue, chunks: list[Chunk]) -> None:
         """The chunks of one delta. Raises ``MalformedAnswer``."""
         text = delta.get("content")
+        if len(delta) == 1 and isinstance(text, str):
+            # Nearly every event of a stream: text and nothing else.
+            self._add_text(text, logprobs, chunks)
+            return
         if not isinstance(text, str):
             text = read_text(text, "content", self._provider)
         reasoning = ""
@@ -69,12 +73,14 @@ class ChoiceReader:
             reasoning = read_reasoning(delta, self._provider)
         refusal = delta.get("refusal")
         calls = delta.get("tool_calls")
-        self._add(text, reasoning, logprobs, chunks)
+        if reasoning:
+            self._add_reasoning(reasoning, chunks)
+        self._add_text(text, logprobs, chunks)
         if refusal is not None:
             said = read_text(refusal, "refusal", self._provider)
             if said:
                 self.answered = True
-                chunks.append(Chunk(index=self._index, refusal=said))
+                chunks.append(Chunk(index=self.index, refusal=said))
         if calls is not None:
             self._read_calls(calls, chunks)
 
@@ -83,7 +89,7 @@ class ChoiceReader:
 
         Raises ``BadToolCall`` or ``MalformedAnswer``.
         """
-        if self._think is not None and not self._think.settled:
+        if self._think is not None:
             self._emit(self._think.end(), None, chunks)
         self.ended = True
         for place, call in self.calls.items():
@@ -91,7 +97,7 @@ class ChoiceReader:
                 raise malformed(self._provider, "tool_calls.function.name")
             if not any(call.arguments):
                 call.arguments.append("{}")
-                chunks.append(Chunk(index=self._index, tool_calls=[_arguments_delta(place, "{}")]))
+                chunks.append(Chunk(index=self.index, tool_calls=[_arguments_delta(place, "{}")]))
             if reason != "length":
                 check_arguments("".join(call.arguments), self._provider)
 
@@ -99,23 +105,29 @@ class ChoiceReader:
         """Estimated tokens of what came."""
         return int(self._ascii / BYTES_PER_TOKEN_ASCII + self._other / BYTES_PER_TOKEN_OTHER + 0.99)
 
-    def _add(self, text: str, reasoning: str, logprobs: JsonValue, chunks: list[Chunk]) -> None:
-        if reasoning:
-            self.reasoned = True
-            self._count(reasoning)
-            chunks.append(Chunk(self._index, "", reasoning))
-            if self._think is not None:
-                # The server keeps thoughts apart, so its text is text from the first letter.
-                self._emit(self._think.end(), None, chunks)
-                self._think = None
+    def _add_reasoning(self, reasoning: str, chunks: list[Chunk]) -> None:
+        self.reasoned = True
+        self._count(reasoning)
+        chunks.append(Chunk(self.index, "", reasoning))
+        if self._think is not None:
+            # The server keeps thoughts apart, so its text is text from the first letter.
+            self._emit(self._think.end(), None, chunks)
+            self._think = None
+
+    def _add_text(self, text: str, logprobs: JsonValue, chunks: list[Chunk]) -> None:
         if not text:
             return
-        self._count(text)
-        if self._think is not None and not self._think.settled:
+        if text.isascii():
+            self._ascii += len(text)
+        else:
+            self._count(text)
+        if self._think is not None:
             self._emit(self._think.feed(text), logprobs, chunks)
+            if self._think.settled:
+                self._think = None
             return
         self.answered = True
-        chunk = Chunk(self._index, text)
+        chunk = Chunk(self.index, text)
         if logprobs is not None:
             chunk.logprobs = logprobs
         chunks.append(chunk)
@@ -123,10 +135,10 @@ class ChoiceReader:
     def _emit(self, split: Split, logprobs: JsonValue, chunks: list[Chunk]) -> None:
         if split.reasoning:
             self.reasoned = True
-            chunks.append(Chunk(self._index, "", split.reasoning))
+            chunks.append(Chunk(self.index, "", split.reasoning))
         if split.text:
             self.answered = True
-            chunks.append(Chunk(self._index, split.text, logprobs=logprobs))
+            chunks.append(Chunk(self.index, split.text, logprobs=logprobs))
 
     def _count(self, text: str) -> None:
         if text.isascii():
@@ -170,7 +182,7 @@ class ChoiceReader:
             self._count(name + arguments)
         if deltas:
             self.answered = True
-            chunks.append(Chunk(index=self._index, tool_calls=deltas))
+            chunks.append(Chunk(index=self.index, tool_calls=deltas))
 
     def _place(self, index: JsonValue, call_id: str, name: str) -> int:
         """Which call a delta belongs to. Servers that leave the index out send whole calls, or a

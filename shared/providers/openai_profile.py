@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from shared.errors import ProviderFailure
+from shared.errors import ProviderFailure, QuotaExceeded
 from shared.messages import JsonValue
 from shared.model import ModelCard
 from shared.providers.base import LimitSignal
@@ -68,8 +68,11 @@ class OpenAIProfile:
     def failure_of(
         self, status: int, headers: Mapping[str, str], facts: ErrorFacts, card: ModelCard | None
     ) -> ProviderFailure:
-        """The same of an error already read: inside a 200 body or an event (``status`` 200)."""
-        return failure_from(
+        """The same of an error already read: inside a 200 body or an event (``status`` 200).
+
+        A 429 that says nothing of a wait is over when the limit that shows nothing left is full.
+        """
+        failure = failure_from(
             self.name,
             self.rules,
             status,
@@ -79,6 +82,12 @@ class OpenAIProfile:
             secret=self.key,
             model=card.provider_model_id if card is not None else "",
         )
+        if isinstance(failure, QuotaExceeded) and failure.wait_s is None:
+            for told in self.limit_signals(headers):
+                if told.remaining == 0 and told.reset_s is not None:
+                    failure.wait_s = told.reset_s
+                    failure.window = "day" if told.window == "day" else failure.window
+        return failure
 
     def thinks_in_text(self, card: ModelCard) -> bool:
         """Whether the text may begin with the model's thoughts between ``<think>`` marks: models

@@ -118,9 +118,9 @@ class ChatStreamDecoder:
 
         Raises ``EmptyAnswer`` or ``Refused`` where there was no answer at all.
         """
-        for index, choice in self._choices.items():
+        for choice in self._choices.values():
             if not choice.ended:
-                self._finish(index, choice, "tool_calls" if choice.calls else "stop", None, chunks)
+                self._finish(choice, "stop", chunks)
         if not any(choice.answered for choice in self._choices.values()):
             raise self._no_answer()
         chunks += self._held_ends
@@ -160,7 +160,7 @@ class ChatStreamDecoder:
         choices = parsed.get("choices")
         if event.name == b"error" or parsed.get("error") or (not choices and is_error(parsed)):
             raise self._failure(error_facts(parsed))
-        if "usage" in parsed or "x_groq" in parsed:
+        if parsed.get("usage") is not None or "x_groq" in parsed:
             self._read_extras(parsed)
         if isinstance(choices, list):
             for place, choice in enumerate(choices):
@@ -185,16 +185,10 @@ class ChatStreamDecoder:
         name = self._profile.name
         if not isinstance(value, dict):
             raise malformed(name, "choices")
-        index = read_index(value.get("index"), place, name)
-        choice = self._choices.get(index)
+        told = value.get("index")
+        choice = self._choices.get(told) if type(told) is int else None
         if choice is None:
-            answer_id = parsed.get("id")
-            choice = self._choices[index] = ChoiceReader(
-                index,
-                name,
-                self._profile.thinks_in_text(self._call.card),
-                answer_id if isinstance(answer_id, str) else "0",
-            )
+            choice = self._find_choice(read_index(told, place, name), parsed)
         if choice.ended:
             return
         delta = value.get("delta")
@@ -209,16 +203,21 @@ class ChatStreamDecoder:
         if reason is not None:
             word = finish_reason(reason, name)
             if word is not None:
-                self._finish(index, choice, word, parsed, chunks)
+                self._finish(choice, word, chunks)
 
-    def _finish(
-        self,
-        index: int,
-        choice: ChoiceReader,
-        reason: str,
-        parsed: JsonObject | None,
-        chunks: list[Chunk],
-    ) -> None:
+    def _find_choice(self, index: int, parsed: JsonObject) -> ChoiceReader:
+        choice = self._choices.get(index)
+        if choice is None:
+            answer_id = parsed.get("id")
+            choice = self._choices[index] = ChoiceReader(
+                index,
+                self._profile.name,
+                self._profile.thinks_in_text(self._call.card),
+                answer_id if isinstance(answer_id, str) else "0",
+            )
+        return choice
+
+    def _finish(self, choice: ChoiceReader, reason: str, chunks: list[Chunk]) -> None:
         """The end of one choice. That of an empty one is held until another has said something:
         with a single choice it is no answer but a failure."""
         choice.finish(reason, chunks)
@@ -228,7 +227,7 @@ class ChatStreamDecoder:
         self._ended += 1
         if may_be_silent(reason, choice.reasoned, self._call.card):
             choice.answered = True
-        last = Chunk(index=index, finish_reason=reason)
+        last = Chunk(index=choice.index, finish_reason=reason)
         (chunks if choice.answered else self._held_ends).append(last)
         expected = max(self._call.request.n, len(self._choices))
         if self._ended >= expected:

@@ -47,6 +47,14 @@ class SseDecoder:
         if self._after_cr or b"\r" in data:
             data = self._unify_line_ends(data)
         pending = self._pending
+        if (
+            not pending
+            and data.startswith(b"data: ")
+            and data.endswith(b"\n\n")
+            and data.find(b"\n") == len(data) - 2
+        ):
+            # One whole event of one line a read: what a stream mostly is.
+            return [SseEvent(b"", data[6:-2])]
         if pending:
             # The blank line that ends an event may lie half in the part already searched.
             if b"\n\n" not in data and b"\n\n" not in pending[-1:] + data[:1]:

@@ -146,7 +146,7 @@ async def test_groq_tells_requests_of_the_day_and_tokens_of_the_minute() -> None
         "x-ratelimit-reset-tokens": "7.66s",
     }
     assert await signals("groq", headers) == [
-        LimitSignal("requests", "day", 14370, 14400, pytest.approx(179.56)),
+        LimitSignal("requests", "day", 14370, 14400, 179.56),
         LimitSignal("tokens", "minute", 17997, 18000, 7.66),
     ]
 

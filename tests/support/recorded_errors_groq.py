@@ -66,6 +66,20 @@ GROQ = [
         10_796.5,
         "day",
     ),
+    Line(
+        "429 told by the limit headers alone",
+        429,
+        b"",
+        QuotaExceeded,
+        179.56,
+        "day",
+        headers={
+            "x-ratelimit-remaining-requests": "0",
+            "x-ratelimit-reset-requests": "2m59.56s",
+            "x-ratelimit-remaining-tokens": "8000",
+            "x-ratelimit-reset-tokens": "0s",
+        },
+    ),
     Line("429 without words", 429, b"", QuotaExceeded, window="minute", inside=Overloaded),
     Line(
         "413 over the minute's tokens",
