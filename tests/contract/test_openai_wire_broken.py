@@ -8,6 +8,7 @@ import pytest
 
 from shared.errors import (
     BadToolCall,
+    ConnectionFailed,
     EmptyAnswer,
     FirstByteTimeout,
     MalformedAnswer,
@@ -49,6 +50,7 @@ from tests.support.wire_server import (
     WireServer,
     chunked,
     data,
+    head,
     plain,
 )
 
@@ -227,3 +229,24 @@ async def test_cancelling_the_task_closes_the_connection_at_once(steps: list[Ste
             await task
         await asyncio.wait_for(server.left.wait(), 1.0)
         await pool.close()
+
+
+async def test_an_error_status_whose_body_breaks_off_or_never_comes() -> None:
+    broken = Reply((head(503, {"Content-Length": "99"}) + b'{"error"', Cut()))
+    _, failure, _ = await stream(broken)
+    assert type(failure) is Overloaded
+    assert failure.status == 503
+
+
+def test_an_error_status_whose_body_never_comes_is_not_waited_for_longer_than_an_answer() -> None:
+    silent = Reply((head(429, {"Content-Length": "99", "Retry-After": "7"}), Hang()))
+    _, failure, passed = run_virtual(stream(silent, timeouts=SHORT))
+    assert type(failure) is QuotaExceeded
+    assert failure.wait_s == 7.0
+    assert passed == pytest.approx(4.0, abs=0.01)
+
+
+@pytest.mark.parametrize("step", [Cut(), Reset()])
+async def test_a_connection_lost_before_the_headers(step: Step) -> None:
+    _, failure, _ = await stream(Reply((step,)))
+    assert type(failure) is ConnectionFailed

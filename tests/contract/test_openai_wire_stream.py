@@ -281,3 +281,30 @@ def test_the_events_of_this_file_are_json() -> None:
     """Guards the fixtures: ``test_the_same_answer_in_many_dialects`` edits them as bytes."""
     for block in WHOLE.split(b"\n\n")[:-2]:
         orjson.loads(block.removeprefix(b"data: "))
+
+
+async def test_a_refusal_in_words_is_an_answer() -> None:
+    chunks = await whole(chunked([event({"refusal": "I can't."}), STOP, DONE]))
+    assert chunks[0] == Chunk(refusal="I can't.")
+
+
+async def test_thoughts_told_apart_after_some_text_was_held_back() -> None:
+    parts = [event({"content": "\n"}), event({"reasoning": "hm"}), HELLO, STOP, DONE]
+    chunks = await whole(chunked(parts), "local")
+    assert text_of(chunks) == "\nHello"
+
+
+async def test_a_model_that_spent_its_tokens_on_thoughts_has_answered() -> None:
+    parts = [event({"reasoning": "so much"}), event(finish_reason="length"), DONE]
+    chunks = await whole(chunked(parts))
+    assert [chunk.finish_reason for chunk in chunks] == [None, "length", None]
+
+
+async def test_an_empty_choice_beside_a_full_one() -> None:
+    parts = [event(finish_reason="stop", index=1), event({"content": "a"}, "stop", index=0), DONE]
+    chunks = await whole(chunked(parts), n=2)
+    assert [(chunk.index, chunk.text, chunk.finish_reason) for chunk in chunks[:-1]] == [
+        (0, "a", None),
+        (0, "", "stop"),
+        (1, "", "stop"),
+    ]

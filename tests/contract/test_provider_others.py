@@ -15,8 +15,9 @@ from shared.errors import (
     RequestTooLarge,
 )
 from shared.providers.base import EmbeddingResult, LimitSignal
+from shared.providers.elevenlabs import ElevenLabsProfile
 from shared.providers.http import HttpPool
-from tests.support.provider_calls import KEY, PATIENT, adapter, card, chat_call, read_all
+from tests.support.provider_calls import KEY, PATIENT, adapter, card, chat_call, read_all, settings
 from tests.support.wire_server import Reply, Seen, WireServer, plain
 
 OK = {"choices": [{"index": 0, "message": {"content": "ok"}, "finish_reason": "stop"}]}
@@ -226,6 +227,15 @@ async def test_elevenlabs_errors(
         await models(plain({"detail": detail}, status), "elevenlabs")
     assert type(caught.value) is expected
     assert caught.value.window == window
+
+
+async def test_elevenlabs_tells_when_no_more_requests_may_run() -> None:
+    profile = ElevenLabsProfile(settings("elevenlabs", "https://host"), lambda: 0.0)
+    full = {"current-concurrent-requests": "2", "maximum-concurrent-requests": "2"}
+    assert profile.limit_signals(full) == [LimitSignal("requests", "minute", 0, None, 1.0)]
+    assert profile.limit_signals({**full, "current-concurrent-requests": "1"}) == []
+    assert profile.limit_signals({}) == []
+    assert profile.model_ids({"data": []}) is None
 
 
 async def test_elevenlabs_says_that_it_has_no_chat() -> None:
