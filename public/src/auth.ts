@@ -29,10 +29,18 @@ class TokenSignIn implements SignIn {
   sample = () => "YOUR_TOKEN";
 }
 
+/** Nobody yet: requests go without a token, and the server's 401 says what to do. */
+class SignedOut implements SignIn {
+  label = () => "Sign in";
+  token = () => Promise.resolve("");
+  sample = () => "YOUR_TOKEN";
+}
+
 interface Session {
   method: SignIn;
 }
 
+const FIRST_USER = "alice";
 const USER_KEY = "codeex.user.v1";
 const TOKEN_KEY = "codeex.token.v1";
 
@@ -40,7 +48,14 @@ export const session = createStore<Session>({ method: restored() });
 
 function restored(): SignIn {
   const bearer = load<string>(TOKEN_KEY, "", tabStorage());
-  return bearer ? new TokenSignIn(bearer) : new DevSignIn(load<string>(USER_KEY, "alice"));
+  if (bearer) return new TokenSignIn(bearer);
+  const uid = load<string>(USER_KEY, isThisMachine(location.hostname) ? FIRST_USER : "");
+  return uid ? new DevSignIn(uid) : new SignedOut();
+}
+
+/** Called once the simulator has shown that this is `make run`, on whatever address. */
+export function allowDevUser(): void {
+  if (session.get().method instanceof SignedOut) session.set({ method: new DevSignIn(FIRST_USER) });
 }
 
 function tabStorage(): Storage | undefined {
@@ -52,8 +67,9 @@ function tabStorage(): Storage | undefined {
 }
 
 /** Whether the page comes from this very machine, as under `make run` with live keys. */
-export const isThisMachine = (host: string): boolean =>
-  host === "localhost" || host === "[::1]" || host.startsWith("127.");
+export function isThisMachine(host: string): boolean {
+  return host === "localhost" || host === "[::1]" || host.startsWith("127.");
+}
 
 /** A uid as `make run` takes it. */
 export const isUid = (value: string): boolean => /^[\w.@-]{1,128}$/.test(value);

@@ -55,11 +55,14 @@ interface WireAnswer {
 }
 
 /** GET a JSON document. Raises ApiError. */
-export async function getJson(path: string, token?: string): Promise<unknown> {
-  const response = await send(path, { headers: token ? { Authorization: `Bearer ${token}` } : {} });
+export async function getJson(path: string, token: string): Promise<unknown> {
+  const response = await send(path, { headers: bearer(token) });
   if (!response.ok) throw new ApiError(await problemOf(response));
   return response.json() as Promise<unknown>;
 }
+
+const bearer = (token: string): Record<string, string> =>
+  token ? { Authorization: `Bearer ${token}` } : {};
 
 async function send(path: string, init: RequestInit): Promise<Response> {
   try {
@@ -77,7 +80,7 @@ async function send(path: string, init: RequestInit): Promise<Response> {
 export async function chat(body: ChatBody, call: ChatCall): Promise<Answer> {
   const response = await send("/v1/chat/completions", {
     method: "POST",
-    headers: { "Content-Type": "application/json", Authorization: `Bearer ${call.token}` },
+    headers: { "Content-Type": "application/json", ...bearer(call.token) },
     body: JSON.stringify(body),
     signal: call.signal,
   });

@@ -22,6 +22,10 @@ const marked = new Marked({
     html({ text }) {
       return HARMLESS_TAG.test(text.trim()) ? text : escapeHtml(text);
     },
+    heading({ tokens, depth }) {
+      const level = Math.min(6, depth + 1); // the page's own heading stays the only first one
+      return `<h${level}>${this.parser.parseInline(tokens)}</h${level}>`;
+    },
     image({ href, title, text }) {
       const label = escapeHtml(text || "image");
       const hint = title ? ` title="${escapeHtml(title)}"` : "";
@@ -59,7 +63,7 @@ purifier.addHook("afterSanitizeAttributes", (node) => {
 export function purify(html: string): string {
   return purifier.sanitize(html, {
     ALLOWED_TAGS: [
-      "a", "blockquote", "br", "code", "del", "div", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr",
+      "a", "blockquote", "br", "code", "del", "div", "em", "h2", "h3", "h4", "h5", "h6", "hr",
       "img", "input", "kbd", "li", "mark", "ol", "p", "pre", "span", "strong", "sub", "sup", "table",
       "tbody", "td", "th", "thead", "tr", "u", "ul",
     ],

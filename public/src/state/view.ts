@@ -1,5 +1,6 @@
 // Which window is open, what is being edited, which providers are broken.
 import { breakProvider, healProvider, readSimulator, type FaultKind } from "../api/simulator.ts";
+import { allowDevUser } from "../auth.ts";
 import { createStore } from "./store.ts";
 
 export type Window = "models" | "samples" | "user" | "controls";
@@ -21,7 +22,9 @@ export interface Simulator {
 export const simulator = createStore<Simulator>({ providers: [], faults: {}, problem: "" });
 
 export async function loadFaults(): Promise<void> {
-  simulator.set({ providers: [], faults: {}, ...(await readSimulator()), problem: "" });
+  const found = await readSimulator();
+  if (found) allowDevUser();
+  simulator.set({ providers: [], faults: {}, ...found, problem: "" });
 }
 
 /** Breaks a provider, or heals it (`kind` null). The switch follows at once and returns on failure. */

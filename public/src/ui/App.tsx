@@ -20,10 +20,15 @@ export function App() {
   const { window: open } = useStore(view);
   const { panelOpen } = useStore(settings);
   const wide = useMedia("(min-width: 64rem)");
+  const { busy } = useStore(activity);
   useEffect(() => {
     void loadCatalog();
     void loadFaults();
+    return session.watch(() => void loadCatalog());
   }, []);
+  useEffect(() => {
+    if (!busy && catalog.get().state === "failed") void loadCatalog(); // the server may be back
+  }, [busy]);
   useKeys();
   const close = () => show(null);
   return (
@@ -82,7 +87,7 @@ function Header(props: { wide: boolean }) {
         </button>
         <span class="wide-only"><ThemeChoice /></span>
         <button type="button" class="user wide-only" title="Sign in" onClick={() => show("user")}>
-          <User /><span class="hidden">Signed in as </span>{user}
+          <User /><span class="hidden">Signed in as: </span>{user}
         </button>
         <button
           type="button"

@@ -1,5 +1,5 @@
 // What the visitor may set: routing wishes, providers to break, generation, theme and user.
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { FAULT_KINDS, type FaultKind } from "../api/simulator.ts";
 import { session } from "../auth.ts";
 import { catalog, providerName, providersOf } from "../state/catalog.ts";
@@ -13,13 +13,12 @@ import {
   type Wish,
 } from "../state/settings.ts";
 import { useStore } from "../state/store.ts";
-import { loadFaults, setFault, show, simulator } from "../state/view.ts";
+import { setFault, show, simulator } from "../state/view.ts";
 import { Moon, Screen, Sun, User } from "./icons.tsx";
 import { Segments, Switch } from "./parts.tsx";
 
 export function Controls() {
   const chosen = useStore(settings);
-  useEffect(() => void loadFaults(), []);
   return (
     <div class="controls">
       <section>
@@ -40,7 +39,7 @@ export function Controls() {
         <h2>Page</h2>
         <ThemeChoice />
         <button type="button" class="button" onClick={() => show("user")}>
-          <User /> Signed in as {useStore(session).method.label()}
+          <User /> <span class="hidden">Signed in as: </span>{useStore(session).method.label()}
         </button>
       </section>
     </div>

@@ -32,10 +32,10 @@ export function ErrorCard(props: { problem: Problem; onRetry?: () => void }) {
   const retry = props.onRetry ?? (() => void regenerate());
   return (
     <div class="error" role="alert">
-      <h3>
+      <h2>
         <Warning />
         {TITLES[problem.code] ?? "Something went wrong"}
-      </h3>
+      </h2>
       <p>{problem.message}</p>
       <p class="advice">{advice(problem)}</p>
       <p class="actions">

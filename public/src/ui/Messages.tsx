@@ -46,6 +46,7 @@ export function Messages() {
   const last = turns.length - 1;
   return (
     <div class="scroller" ref={scroller} onScroll={onScroll}>
+      <h1 class="hidden">Conversation</h1>
       <div class="thread" role="log" aria-label="Conversation" aria-busy={busy}>
         {turns.map((turn, index) => (
           <TurnView key={turn.id} turn={turn} last={index === last} busy={busy} />

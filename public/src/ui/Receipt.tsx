@@ -90,7 +90,7 @@ function Attempts(props: { attempts: Attempt[]; name: (id: string) => string }) 
   let before = 0;
   return (
     <section>
-      <h3>Attempts</h3>
+      <h2>Attempts</h2>
       <ol class="timeline">
         {props.attempts.map((attempt, index) => {
           const start = (before / total) * 100;
@@ -123,7 +123,7 @@ function Chain(props: { receipt: Data; name: (id: string) => string }) {
   );
   return (
     <section>
-      <h3>Chain</h3>
+      <h2>Chain</h2>
       <ol class="chain">
         {chain.map((entry) => {
           const outcome = tried.get(entry.model);

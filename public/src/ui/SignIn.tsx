@@ -1,7 +1,6 @@
 // Who is asking: a made-up user under `make run`, or a token of one's own.
 import { useState } from "preact/hooks";
 import { DEV_USERS, isThisMachine, isUid, session, signInAs, signInWithToken } from "../auth.ts";
-import { loadCatalog } from "../state/catalog.ts";
 import { useStore } from "../state/store.ts";
 import { simulator } from "../state/view.ts";
 import { Dialog } from "./parts.tsx";
@@ -11,13 +10,9 @@ export function SignIn(props: { onClose: () => void }) {
   const local = useStore(simulator).providers.length > 0 || isThisMachine(location.hostname);
   const [custom, setCustom] = useState("");
   const [bearer, setBearer] = useState("");
-  const finish = () => {
-    void loadCatalog();
-    props.onClose();
-  };
   const as = (uid: string) => {
     signInAs(uid);
-    finish();
+    props.onClose();
   };
   return (
     <Dialog title="Sign in" class="sign-in" onClose={props.onClose}>
@@ -52,7 +47,7 @@ export function SignIn(props: { onClose: () => void }) {
           event.preventDefault();
           if (!bearer.trim()) return;
           signInWithToken(bearer.trim());
-          finish();
+          props.onClose();
         }}
       >
         <label class="field">
