@@ -195,6 +195,36 @@ describe("settings", () => {
     assert.equal(sent().authorization, "Bearer dev-bob");
   }));
 
+  it("has no made-up user on a deployed site, and copies without the clipboard interface", async () => {
+    const deployed = await startMock({ simulator: false });
+    const page = await open(browser, deployed.url.replace("127.0.0.1", "hosting.test"));
+    try {
+      await page.getByRole("button", { name: /Signed in as: Sign in/ }).click();
+      assert.equal(await page.getByRole("button", { name: "alice" }).count(), 0);
+      await page.keyboard.press("Escape");
+      await ask(page, "hello");
+      await answer(page);
+      assert.equal(deployed.requests.at(-1).authorization, undefined);
+      await page.getByRole("button", { name: "Copy answer" }).click();
+      await page.getByText("Copied").first().waitFor({ state: "attached" });
+      await page.getByRole("textbox", { name: "Message" }).press("Control+v");
+      assert.match(await page.getByRole("textbox", { name: "Message" }).inputValue(), /^Hello \*\*world/);
+      await page.getByRole("button", { name: /Signed in as: Sign in/ }).click();
+      await page.getByLabel(/ID token/).fill("ck_secret");
+      await page.getByRole("button", { name: "Use" }).click();
+      await page.getByRole("button", { name: "Answer again" }).click();
+      await page.getByRole("button", { name: "Send" }).waitFor();
+      await answer(page);
+      assert.equal(deployed.requests.at(-1).authorization, "Bearer ck_secret");
+      await page.getByRole("button", { name: "Code samples" }).click();
+      assert.match(await page.locator("dialog pre").innerText(), /Bearer YOUR_TOKEN/);
+      assert.equal(await page.evaluate(() => JSON.stringify(localStorage).includes("ck_secret")), false);
+    } finally {
+      await page.context().close();
+      await deployed.close();
+    }
+  });
+
   it("writes code samples with address, model, settings and dev token", visit(async (page) => {
     await page.getByLabel("Wish for Groq").selectOption("avoid");
     await ask(page, "it's hello");

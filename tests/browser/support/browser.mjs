@@ -18,6 +18,7 @@ export async function launch() {
     headless: true,
     args: [
       "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+      "--host-resolver-rules=MAP *.test 127.0.0.1", // an address that is not this machine's own
       "--disable-background-networking", "--disable-component-update", "--disable-sync",
     ],
   });
