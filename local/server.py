@@ -32,6 +32,9 @@ from shared.providers.http import HttpPool
 # Seconds that answers under way get after Ctrl-C; then they are cut.
 _GRACE_S = 1
 _BACKLOG = 2_048
+# Longer than the idle time of the usual HTTP clients, so that they never write into a closing
+# connection.
+_KEEP_ALIVE_S = 75
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -136,6 +139,8 @@ async def _serve(
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # the edge reads X-Forwarded-For by its own rule
+            timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=_GRACE_S,
         )
         server = LocalServer(config, started)
@@ -146,10 +151,13 @@ async def _serve(
 @contextlib.contextmanager
 def _stop_on_signals(server: LocalServer) -> Iterator[None]:
     loop = asyncio.get_running_loop()
-    for number in _STOP_SIGNALS:
+    # Under nohup a hang-up is ignored, and stays so.
+    nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    handled = [n for n in _STOP_SIGNALS if not (nohup and n is signal.SIGHUP)]
+    for number in handled:
         loop.add_signal_handler(number, server.stop)
     try:
         yield
     finally:
-        for number in _STOP_SIGNALS:
+        for number in handled:
             loop.remove_signal_handler(number)

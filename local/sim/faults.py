@@ -49,8 +49,9 @@ class Fault:
     ``status``: answers with ``status`` and the provider's own error body (``retry_after``: the
     provider's wait hint, seconds). ``hang``: silence, at once or behind ``after_bytes`` bytes of
     the right answer. ``cut``: the connection breaks behind ``after_bytes`` bytes (0: before the
-    status line). ``slow``: ``delay_ms`` before the first byte. ``garbage``: bytes that are not the
-    wire format, behind ``after_bytes`` bytes of the right answer. ``delay_ms`` waits before any
+    status line). ``slow``: ``delay_ms`` before the first byte, and as long again over the rest of a
+    stream. ``garbage``: bytes that are not the wire format, behind ``after_bytes`` bytes of the
+    right answer. ``delay_ms`` waits before any
     kind. ``times``: how often it strikes (None: until cleared); ``probability``: of each call.
     """
 

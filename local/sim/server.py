@@ -223,13 +223,16 @@ class _Sender:
 
     def _pace(self) -> tuple[float, float]:
         """Seconds before the first frame and between frames."""
-        if self._answer.work is None:
-            return 0.0, 0.0
-        seconds = self._simulator.latency.draw(self._answer.work)
-        if not self._answer.stream or len(self._answer.frames) < 2:
+        answer, fault = self._answer, self._fault
+        seconds = self._simulator.latency.draw(answer.work) if answer.work is not None else 0.0
+        gaps = len(answer.frames) - 1
+        if not answer.stream or gaps < 1:
             return seconds, 0.0
         first = seconds * FIRST_TOKEN_SHARE
-        return first, (seconds - first) / (len(self._answer.frames) - 1)
+        rest = seconds - first
+        if fault is not None and fault.kind == "slow":
+            rest += fault.delay_ms / 1000
+        return first, rest / gaps
 
     async def _end(self, fault: Fault, response: web.StreamResponse) -> None:
         if fault.kind == "hang":

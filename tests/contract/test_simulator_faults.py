@@ -135,6 +135,8 @@ async def test_slow_waits_before_the_first_byte_and_then_answers() -> None:
         answer = await ask(sim, "groq")
         assert answer.status == 200
         assert clock.monotonic() == pytest.approx(3.0)
+        await ask(sim, "groq", stream=True)  # as long again over the rest of a stream
+        assert clock.monotonic() == pytest.approx(9.0)
 
 
 async def test_typical_latency_is_spread_about_its_median() -> None:
