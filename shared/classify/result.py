@@ -1,0 +1,49 @@
+"""What a classification says (R3.2-3.7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shared.messages import JsonObject
+from shared.model import Capability, Category
+
+
+class Complexity(StrEnum):
+    """R3.5."""
+
+    LOW = "LOW"
+    MEDIUM = "MEDIUM"
+    HIGH = "HIGH"
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """The category of a request and how sure we are.
+
+    ``confidence`` in [0, 1]; ``tokens`` is an estimate, at least 1; ``language`` is an ISO 639-1
+    code or "und"; ``capabilities`` are what a model needs to serve it; ``source`` says who judged:
+    "local" here.
+    """
+
+    category: Category
+    confidence: float
+    reasoning: str
+    complexity: Complexity
+    tokens: int
+    multimodal: bool
+    language: str
+    capabilities: frozenset[Capability]
+    source: str = "local"
+
+    def to_json(self) -> JsonObject:
+        """The receipt's form (contract, Chat)."""
+        return {
+            "category": self.category.value,
+            "confidence": self.confidence,
+            "complexity": self.complexity.value,
+            "reasoning": self.reasoning,
+            "source": self.source,
+            "language": self.language,
+            "tokens": self.tokens,
+        }

@@ -1,0 +1,192 @@
+"""Three kinds of work told by their vocabulary: code, mathematics and logic, planning.
+
+Each word weighs what it is worth as evidence by itself; a signal is their sum with what the form of
+the text adds (code syntax, formulas, numbers with a question, several constraints). One weak word
+never decides.
+"""
+
+from __future__ import annotations
+
+import re
+
+from shared.classify.turn import Kind, Turn
+from shared.classify.words import NONE, Signal, weights, words
+
+_CODE_WORDS = weights(
+    w50="python javascript typescript c++ c# golang php kotlin scala haskell perl matlab sql "
+    "mysql postgresql postgres sqlite mongodb html css scss sass jsx tsx vue django flask "
+    "fastapi node.js nodejs next.js jquery numpy pandas pytorch tensorflow matplotlib dockerfile "
+    "kubernetes terraform ansible bash powershell regex regexp graphql webpack pytest junit "
+    "laravel vba makefile solidity svg nullpointerexception typeerror keyerror segfault "
+    "stacktrace pseudocode async/await linq opencv typescript's crud",
+    w35="java react angular svelte json yaml xml docker github git api endpoint function functions "
+    "recursion recursive linked-list backend frontend compiler debug unit-test refactor codebase "
+    "webpage website snippet closure pointers mutex decorator iterator generics lambda div "
+    "pagination websocket oauth middleware orm cli subprocess quicksort mergesort hashmap bugfix "
+    "syntax npm pip cron boolean nginx ssh linux code programming coding stylesheet webhook "
+    "localhost async await enum lru excel",
+    w25="rust ruby swift go c r express spring assembly shell loop array arrays variable variables "
+    "schema app query queries component method class script program algorithm database exception "
+    "bug error compile commit branch repo repository string integer null undefined queue stack "
+    "hash parser thread library module package column rows unit-tests button page cache list tree "
+    "linked sort server deploy csv type types",
+)
+_CODE_VERBS = words(
+    "write implement code program debug fix refactor optimize optimise convert port create build "
+    "make add explain develop test generate review rewrite complete translate design parse how "
+    "why what sort"
+)
+_CODE_FALSE = words("dress zip area qr bar penal civil building genetic morse country promo tax of")
+_FACTS = words("released created invented founded named born died creator inventor history year")
+_CODE_SIGNS = frozenset("(){};=<>#[]")
+_CODE_SYNTAX = re.compile(
+    r"\bdef \w+\(|\bclass \w+\s*[:({]|=>|\bfunction\s*\w*\(|\b(?:const|let|var) \w+ ?=|#include"
+    r"|\b(?:int|void|public|static|for|while|if) ?\(|\bint \w+ ?=|</\w+>|\w\(\w*\);|;\s*\n"
+    r"|\bimport \w+;?\n|\w\.\w+\([^)]*\)|\w+Error:|\w+Exception\b|\w\+\+|==|&&|\^\(\?|\\d|\(\?[:=!]"
+)
+_SQL = re.compile(
+    r"\bSELECT\b.{1,200}\bFROM\b|\b(?:INSERT INTO|CREATE TABLE|UPDATE \w+ SET)\b", re.S
+)
+
+_MATH_WORDS = weights(
+    w60="integral derivative equation equations eigenvalues eigenvalue eigenvectors polynomial "
+    "theorem lemma irrational syllogism knights knaves knave counterfeit riddle hypotenuse "
+    "logarithm factorial permutations combinatorics gcd lcm disprove sudoku quadratic "
+    "antiderivative",
+    w50="solve prove calculate compute probability prime primes remainder perimeter weighings "
+    "determinant logically divisible converges premises",
+    w35="matrix proof modulo triangle puzzle dice simplify factorize factorise factor odds valid "
+    "mislabeled sequence circumference radius median hypothesis fallacy paradox deduce infer "
+    "multiply divided cubed squared contradiction induction sine cosine subtract numbers tangent",
+    w25="sum average percent percentage fraction rectangle area square root even odd logic logical "
+    "evaluate coins integer integers jug jugs litre exactly series limit discount ratio circle "
+    "angle volume speed km/h mph digits digit minus plus times half third twice double triple "
+    "original altogether boxes liars truth determine implies truth-teller catch",
+)
+_NUMBER_WORDS = words(
+    "two three four five six seven eight nine ten eleven twelve fifteen twenty thirty fifty "
+    "hundred thousand half third quarter twice double triple dozen"
+)
+_FORMULA = re.compile(
+    r"\d\s*[+*×÷^]\s*\d|\d\s[-/]\s\d|\d/\d+\b|[a-z)]\s?\^\s?[\dn({-]|\b\d*[xyz]\s?[-+=]\s?\d|√|∫|∑|\[\["
+    r"|\b[a-z] ?= ?-?\d|\bf\(x\)"
+)
+_QUANTITY = words("many much long far old fast tall total when who what which left remain original")
+_LOGIC = re.compile(
+    r"\b(?:all|some|no|every|only) \w+(?: \w+)? (?:are|is|have)\b|\bif .{3,80}\bthen\b"
+    r"|\balways (?:lie|tell)|\bwhat (?:comes next|am i)\b|\bthan (?:\w+\b.{1,40}){1,3}\bthan\b"
+    r"|\bvalid argument|\bargument valid|\bhow many (?:ways|different)\b|\bshow that the\b"
+    r"|\btruth\b.{1,60}\blie",
+    re.S,
+)
+
+_PLAN_WORDS = weights(
+    w30="legal law laws lawsuit liability gdpr hipaa compliance regulation regulations regulatory "
+    "antitrust patent enforceable non-compete jurisdiction tenant vesting governance strategy "
+    "strategic roadmap go-to-market swot acquisition acquire merger stakeholders competitors "
+    "runway financing investors churn restructure geopolitical llc initiatives trade-offs "
+    "tradeoffs mitigations mitigate feasibility policy b2b saas negotiation litigation plaintiff",
+    w22="contract clause tax equity pricing market budget revenue cash supply chain crisis "
+    "business economics risk risks constraints constraint implications consequences prioritize "
+    "prioritise contractors company companies employees labour labor public cost costs union "
+    "vendor fundraising donor clinical trial protocol recommendation dependencies organization "
+    "organisation manufacturer inventory resilience quarters migrate joint venture merger ip",
+    w15="analyze analyse evaluate assess plan develop devise propose recommend advise conduct "
+    "critically weigh considering given under without while must most limited balances balance "
+    "including covering avoiding justify options pros cons compare requirements deadline analysis "
+    "design draft review fair explain against",
+)
+_PLAN_HEADS = words(
+    "analyze analyse evaluate assess plan develop devise design propose recommend prioritize "
+    "prioritise draft conduct advise review weigh critically compare create structure outline"
+)
+
+
+def _sum(table: dict[str, float], vocabulary: frozenset[str]) -> tuple[float, list[str]]:
+    """Weights of the vocabulary's words in the table, and the words that count most."""
+    found = [word for word in vocabulary if word in table]
+    found.sort(key=lambda word: (-table[word], word))
+    # Many weak words say less than their sum: each further one counts a little less.
+    total, share = 0.0, 1.0
+    for word in found[:8]:
+        total += table[word] * share
+        share *= 0.88
+    return total, found[:3]
+
+
+def is_code(turn: Turn) -> Signal:
+    """How strongly the turn wants code written, explained or repaired."""
+    score, found = _sum(_CODE_WORDS, turn.words)
+    text = turn.text
+    if turn.fenced:
+        score += 0.6
+        found.append("a code block")
+    if not _CODE_SIGNS.isdisjoint(text) and _CODE_SYNTAX.search(text):
+        score += 0.4
+        found.append("code syntax")
+    if "SELECT" in text or "INSERT" in text or "CREATE TABLE" in text or "UPDATE" in text:
+        score += 0.5 if _SQL.search(text) else 0.0
+    if score == 0.0:
+        return NONE
+    if "code" in turn.words and _false_code(turn.tokens):
+        score -= 0.35
+    lead = turn.lead
+    if lead is not None and lead.verb in _CODE_VERBS:
+        score += 0.12
+        if lead.kind is Kind.QUESTION and not turn.words.isdisjoint(_FACTS):
+            score -= 0.45
+    return _signal(score, "about code", found)
+
+
+def is_reasoning(turn: Turn) -> Signal:
+    """How strongly the turn is mathematics, logic, a puzzle or a proof."""
+    score, found = _sum(_MATH_WORDS, turn.words)
+    text = turn.text
+    numbers = sum(token[0].isdigit() or token in _NUMBER_WORDS for token in turn.tokens)
+    if not text.isalpha() and _FORMULA.search(text):
+        score += 0.5
+        found.append("a formula")
+    if _LOGIC.search(text.lower()):
+        score += 0.45
+        found.append("a logical form")
+    asks = "?" in turn.tokens or (turn.lead is not None and turn.lead.kind is Kind.QUESTION)
+    if numbers >= 2 and asks and not turn.words.isdisjoint(_QUANTITY):
+        score += min(0.55, 0.2 + 0.1 * numbers)
+        found.append("numbers with a question")
+    if score == 0.0:
+        return NONE
+    return _signal(score, "mathematics or logic", found)
+
+
+def is_complex(turn: Turn) -> Signal:
+    """How strongly the turn is planning or analysis under several constraints, law, business."""
+    score, found = _sum(_PLAN_WORDS, turn.words)
+    if score < 0.15:
+        return NONE
+    lead = turn.lead
+    score -= 0.2
+    if lead is not None and lead.verb in _PLAN_HEADS:
+        score += 0.1
+    if turn.length > 18:
+        score += 0.12
+    if turn.length > 30:
+        score += 0.08
+    if turn.tokens.count(",") >= 3:
+        score += 0.1
+    return _signal(score, "planning or analysis under constraints", found)
+
+
+def _false_code(tokens: list[str]) -> bool:
+    """ "Dress code", "code of conduct": the word without the thing."""
+    for index, token in enumerate(tokens):
+        if token == "code":  # noqa: S105 - a word, not a password
+            around = (tokens[index - 1] if index else "", *tokens[index + 1 : index + 2])
+            if not _CODE_FALSE.isdisjoint(around):
+                return True
+    return False
+
+
+def _signal(score: float, what: str, found: list[str]) -> Signal:
+    if score <= 0.0:
+        return NONE
+    return Signal(min(0.95, score), f"{what} ({', '.join(found)})" if found else what)
