@@ -22,6 +22,7 @@ from shared.routing.plan import Candidate, Plan
 # Times the same model may be asked for one request (LESSONS 1 and 8), and where it is alone.
 ROUNDS = 2
 ROUNDS_ALONE = 3
+NEVER = 6
 
 
 class Order:
@@ -34,6 +35,7 @@ class Order:
         "_chain",
         "_failed_at",
         "_health",
+        "_just_shunned",
         "_last_provider",
         "_rounds",
         "_shunned",
@@ -55,6 +57,7 @@ class Order:
         self._banned: set[int] = set()
         self._shunned: set[str] = set()
         self._failed_at: dict[str, tuple[int, float]] = {}
+        self._just_shunned = ""
         self._last_provider = ""
         self._window_floor = 0
         self.asked = 0
@@ -69,7 +72,7 @@ class Order:
         if self.asked >= self._budget:
             return None
         best: int | None = None
-        best_rank = 4
+        best_rank = NEVER
         for place, candidate in enumerate(self._chain):
             rank = self._rank(place, candidate.card)
             if rank < best_rank and self._health.available_at(candidate.card) <= now:
@@ -85,14 +88,18 @@ class Order:
         times = [
             self._health.available_at(candidate.card)
             for place, candidate in enumerate(self._chain)
-            if self._rank(place, candidate.card) < 4
+            if self._rank(place, candidate.card) < NEVER
         ]
         return min(times, default=None)
 
     def head_returns_at(self) -> float | None:
         """When a head that is at its limit returns; None: it is not, or is past asking."""
         head = self._chain[0].card
-        if self.asked >= self._budget or self._rank(0, head) >= 4 or not self._health.limited(head):
+        if (
+            self.asked >= self._budget
+            or self._rank(0, head) >= NEVER
+            or not self._health.limited(head)
+        ):
             return None
         failure = self.failures.get(0)
         if failure is not None and not isinstance(failure, QuotaExceeded):
@@ -129,7 +136,9 @@ class Order:
         self._failed_at[card.provider] = (failures + 1, now)
         if not failure.retryable_same:
             self._banned.add(place)
+        self._just_shunned = ""
         if failure.retry is Retry.OTHER_PROVIDER:
+            self._just_shunned = card.provider
             self._shunned.add(card.provider)
         if isinstance(failure, ContextTooLong):
             self._window_floor = max(self._window_floor, card.context_window or 0, 1)
@@ -137,17 +146,19 @@ class Order:
             self.first_bytes[place] = max(first_byte, self.first_bytes.get(place, 0.0))
 
     def _rank(self, place: int, card: ModelCard) -> int:
-        """0: not asked yet. 1: the same, at a provider that said 429. 2 and 3: asked before.
-        4: not again."""
+        """Lower is asked sooner. 0: not asked yet; 1: the same, at a provider that said 429; 2:
+        and said it just now. From 3 on the same for those asked before. NEVER: not again."""
         if place in self._banned or (
             self._window_floor and (card.context_window or 0) <= self._window_floor
         ):
-            return 4
+            return NEVER
         tries = self.tries[place]
-        shunned = card.provider in self._shunned
+        rank = 0
+        if card.provider in self._shunned:
+            rank = 2 if card.provider == self._just_shunned else 1
         if tries == 0:
-            return 1 if shunned else 0
+            return rank
         # A limit says itself when it ends, so only budget and patience bound its repetitions.
         if tries < self._rounds or isinstance(self.failures.get(place), QuotaExceeded):
-            return 3 if shunned else 2
-        return 4
+            return rank + 3
+        return NEVER

@@ -260,10 +260,10 @@ def test_p24_attempts_at_one_provider_are_spaced_by_it(models: int, seed: int) -
     run_virtual(main())
 
 
-@given(cases)
-def test_p25_after_a_429_another_provider_is_next(case: Case) -> None:
-    case.named = False
-    case.warm = []
+@given(cases, st.sets(st.sampled_from([one.id for one in CARDS]), min_size=1))
+def test_p25_after_a_429_another_provider_is_next(case: Case, full: set[str]) -> None:
+    case.named, case.warm, case.fallback = False, [], True
+    case.acts |= {model: [fails(QuotaExceeded, wait_s=0.5)] for model in full}
     outcome = carry_out(case)
     lines = outcome.trace.attempts
     tried: set[str] = set()

@@ -285,6 +285,17 @@ def test_a_named_model_at_its_limit_is_waited_for_before_others() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("kind", [FieldUnsupported, RequestTooLarge, ModelGone, NotOnThisKey])
+def test_what_will_not_pass_is_not_asked_again(kind: type[ProviderFailure]) -> None:
+    async def main() -> None:
+        world = world_of(alpha_one=fails(kind), beta_one=fails(Overloaded))
+        with pytest.raises(AllModelsFailed):
+            await world.executor.complete(plan_of([A, B]), request(), world.deadline(), Trace())
+        assert world.asked() == ["alpha-one", "beta-one", "beta-one"]
+
+    run(main())
+
+
 def test_no_fallback_means_the_one_model() -> None:
     async def main() -> None:
         only = plan_of([A, B], fallback=False, named=True, waits_for_head=True)
