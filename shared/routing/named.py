@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from functools import partial
 
 from shared.errors import CodeexError, ModelNotFound
-from shared.messages import ChatRequest
+from shared.messages import ChatRequest, Need
 from shared.model import Capability, ModelCard
 from shared.routing.options import Option, OptionBook, chats, honours
 from shared.routing.refusals import lacking, must_be_paid, not_a_chat_model, switched_off
 
 # Words that providers hang onto one and the same model's name.
 _TRIMMINGS = re.compile(r"[-_ ](instruct|versatile|instant|chat|it)$")
+# Names with sets of fields that are kept; a client could otherwise make as many as it likes.
+MAX_KNOWN = 1024
 _NOT_A_NAME = re.compile(r"[^a-z0-9.]+")
 
 
@@ -37,10 +39,12 @@ class Named:
 class NameBook:
     """Looks names up in the catalog behind an ``OptionBook``."""
 
-    __slots__ = ("_book",)
+    __slots__ = ("_book", "_generation", "_known")
 
     def __init__(self, book: OptionBook) -> None:
         self._book = book
+        self._generation = -1
+        self._known: dict[tuple[str, tuple[Need, ...], str | None], Named] = {}
 
     def look_up(self, request: ChatRequest) -> Named:
         """What ``request.model`` stands for.
@@ -48,6 +52,16 @@ class NameBook:
         Raises ``ModelNotFound``, ``InvalidRequest`` (not a chat model) and ``FeatureDisabled``
         (costs money nobody allowed).
         """
+        if self._generation != self._book.generation or len(self._known) >= MAX_KNOWN:
+            self._generation = self._book.generation
+            self._known.clear()
+        key = (request.model, request.needs, request.reasoning_effort)
+        named = self._known.get(key)
+        if named is None:
+            named = self._known[key] = self._find(request)
+        return named
+
+    def _find(self, request: ChatRequest) -> Named:
         catalog = self._book.catalog
         own = catalog.get(request.model)
         found = (own,) if own is not None else catalog.find(request.model)
