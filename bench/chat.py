@@ -12,6 +12,7 @@ import asyncio
 import json
 import statistics
 import sys
+import time
 from collections.abc import Sequence
 
 import orjson
@@ -81,13 +82,11 @@ def _late(paced: list[Timing]) -> float:
     return max(t.total for t in paced) * 1000 - SLOW_TOKENS * TOKEN_DELAY_MS
 
 
-def cold_start(target_port_of: servers.Server, target: Target, request: bytes) -> float:
+def cold_start(server: servers.Server, target: Target, request: bytes) -> float:
     """Seconds from spawn to the end of the first answer."""
-    import time
-
-    target_port_of.wait_ready()
+    server.wait_ready()
     asyncio.run(load.sequential(target, request, 1))
-    return time.perf_counter() - target_port_of.started
+    return time.perf_counter() - server.started
 
 
 def run(seconds: float, rounds: int) -> dict[str, dict[str, float]]:
@@ -106,7 +105,7 @@ def run(seconds: float, rounds: int) -> dict[str, dict[str, float]]:
         }
         token = servers.emulator_token("bench")
         bearer = {"Authorization": f"Bearer {token}"}
-        systems = [
+        systems: list[peers.System] = [
             ("bare", lambda: servers.bare(provider.port, 0), {}, "m"),
             ("codeex", lambda: servers.ours(provider.port, 0), bearer, MODEL),
             *peers.installed(provider.port),

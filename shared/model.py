@@ -31,6 +31,7 @@ class Feature(StrEnum):
     PARALLEL_TOOL_CALLS = "parallel_tool_calls"
     JSON_OBJECT = "json_object"
     JSON_SCHEMA = "json_schema"
+    SCHEMA_STREAMING = "schema_streaming"  # an answer under a JSON schema can be streamed
     SCHEMA_WITH_TOOLS = "schema_with_tools"  # response_format beside tools in one request
     LOGPROBS = "logprobs"
     N = "n"

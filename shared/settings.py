@@ -36,7 +36,8 @@ class SettingsError(Exception):
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Validators are built on first use: an instance that nobody configures never needs most.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Flags(_Strict):
@@ -137,11 +138,11 @@ class TimeoutConfig(_Strict):
 
     def of(self, provider: str) -> ProviderTimeouts:
         """The four figures for one provider, none of them None."""
-        own = _OWN_TIMEOUTS.get(provider, ProviderTimeouts())
+        own = _OWN_TIMEOUTS.get(provider, ProviderTimeouts.model_construct())
         for name, configured in self.providers.items():
             if name == provider:
                 own = own.model_copy(update=configured.model_dump(exclude_none=True))
-        return ProviderTimeouts(
+        return ProviderTimeouts.model_construct(
             first_byte=own.first_byte or self.first_byte,
             plain_max=own.plain_max or self.plain_max,
             stall=own.stall or self.stall,
@@ -151,7 +152,7 @@ class TimeoutConfig(_Strict):
 
 # A model on the user's own machine may have to be loaded before its first token (contract, Chat).
 _OWN_TIMEOUTS: dict[str, ProviderTimeouts] = {
-    "local": ProviderTimeouts(first_byte=120.0, plain_max=120.0, stall=120.0)
+    "local": ProviderTimeouts.model_construct(first_byte=120.0, plain_max=120.0, stall=120.0)
 }
 
 
@@ -165,15 +166,15 @@ class Safety(_Strict):
 class RuntimeConfig(_Strict):
     """The whole runtime configuration (contract, Runtime configuration)."""
 
-    flags: Flags = Flags()
+    flags: Flags = Flags.model_construct()
     rules: dict[Category, Rule] = {}
     limits: dict[str, LimitOverride] = {}
-    client_limits: ClientLimits = ClientLimits()
+    client_limits: ClientLimits = ClientLimits.model_construct()
     paid_providers: Literal["all"] | frozenset[ProviderName] = frozenset()
     models: dict[str, ModelOverride] = {}
-    rollout: Rollout = Rollout()
-    timeouts: TimeoutConfig = TimeoutConfig()
-    safety: Safety = Safety()
+    rollout: Rollout = Rollout.model_construct()
+    timeouts: TimeoutConfig = TimeoutConfig.model_construct()
+    safety: Safety = Safety.model_construct()
 
     def pays(self, provider: str) -> bool:
         """Whether the operator lets this provider's key be billed (contract, Money)."""
@@ -380,7 +381,7 @@ def _runtime_config(read: _Reader) -> RuntimeConfig:
         return parse_config(merged)
     except SettingsError as error:
         read.problems.extend(error.problems)
-        return RuntimeConfig()
+        return RuntimeConfig.model_construct()
 
 
 def _config_file(read: _Reader, path: str) -> dict[str, object]:
@@ -400,6 +401,8 @@ def _config_file(read: _Reader, path: str) -> dict[str, object]:
 
 def parse_config(data: Mapping[str, object]) -> RuntimeConfig:
     """A validated configuration. Raises ``SettingsError`` listing every problem with its path."""
+    if not data:
+        return RuntimeConfig.model_construct()
     try:
         return RuntimeConfig.model_validate_json(json.dumps(data))
     except ValidationError as error:

@@ -1,8 +1,10 @@
 """The chat function: the one entry point of its deployment. All logic lives in ``shared``."""
 
+from typing import cast
+
 import functions_framework.aio
 from starlette.requests import Request
-from starlette.types import ASGIApp
+from starlette.responses import Response
 
 from shared.app import FunctionApp
 
@@ -10,6 +12,6 @@ application = FunctionApp("chat")
 
 
 @functions_framework.aio.http
-async def chat(_request: Request) -> ASGIApp:
-    """Hand the request, unread, to the ASGI application."""
-    return application
+async def chat(_request: Request) -> Response:
+    """Hand the request, unread, to the application: any ASGI application passes as a response."""
+    return cast(Response, application)

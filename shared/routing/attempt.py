@@ -48,6 +48,8 @@ class AttemptClocks:
         longer than a plain call is waited for. Never where the model cannot (R23.3)."""
         if Feature.STREAMING not in card.features:
             return False
+        if Feature.SCHEMA_STREAMING not in card.features and _under_schema(request):
+            return False
         if request.stream:
             return True
         own = self._of(card.provider)
@@ -82,6 +84,10 @@ class AttemptClocks:
                 given.connect or config.connect,
             )
         return own
+
+
+def _under_schema(request: ChatRequest) -> bool:
+    return any(need.feature is Feature.JSON_SCHEMA for need in request.needs)
 
 
 def _extra(request: ChatRequest) -> float:
