@@ -125,6 +125,7 @@ class HttpPool:
         response: ClientResponse | None = None
         loss: LossWatch | None = None
         parts: list[bytes] = []
+        began = False
         try:
             async with asyncio.timeout_at(min(start + timeouts.first_byte, end)) as limit:
                 response = await self._open(target, body, timeouts.connect)
@@ -140,11 +141,14 @@ class HttpPool:
                         )
                     if reader.at_eof():
                         break
-                    limit.reschedule(min(loop.time() + timeouts.stall, end))
                     loss = loss or LossWatch(response)
+                    # Blanks keep a connection open; like a stream's comments they are no answer.
+                    if began or not part.isspace():
+                        began = True
+                        limit.reschedule(min(loop.time() + timeouts.stall, end))
         except TimeoutError:
             if response is None or response.status < 400:
-                raise _silence(target.provider, bool(parts), loop.time() >= end) from None
+                raise _silence(target.provider, began, loop.time() >= end) from None
         except _NETWORK as error:
             if response is None:
                 raise connection_failure(error, target.provider) from None

@@ -112,6 +112,8 @@ async def test_an_unknown_host() -> None:
     [
         ((Hang(),), FirstByteTimeout, 4.0),
         ((OK_LENGTH, Hang()), FirstByteTimeout, 4.0),
+        ((OK_LENGTH, *(b"\n", Pause(1.0)) * 9, Hang()), FirstByteTimeout, 4.0),
+        ((OK_LENGTH + b" ", Pause(3.0), b"1", Hang()), StreamStalled, 9.0),
         ((OK_LENGTH + b"1", Hang()), StreamStalled, 6.0),
         ((Pause(3.0), OK_LENGTH + b"1", Pause(5.0), b"2", Hang()), StreamStalled, 14.0),
     ],
