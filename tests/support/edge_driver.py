@@ -1,0 +1,158 @@
+"""The whole house without sockets: real edge, pipeline and routing over scripted providers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import orjson
+from starlette.types import Message
+
+from shared.app import Services, build_services
+from shared.edge.identity import Identity, bearer_token, rejected
+from shared.messages import JsonObject
+from shared.model import ModelCard
+from shared.providers.base import ChatProvider
+from shared.settings import load_settings
+from tests.support.fake_provider import OK, Act, FakeProvider
+from tests.support.virtual_time import VirtualClock
+
+GROQ = "groq-gpt-oss-120b"
+CEREBRAS = "cerebras-gpt-oss-120b"
+TOKEN = {"authorization": "Bearer tester"}
+Script = Callable[[ModelCard, int], Act]
+
+
+class OneUser:
+    """Takes the token ``tester`` and nothing else."""
+
+    async def authenticate(self, authorization: str | None) -> Identity:
+        """User ``tester``, or ``Unauthenticated``."""
+        if bearer_token(authorization) != "tester":
+            raise rejected()
+        return Identity("tester")
+
+
+@dataclass
+class Lines:
+    """Keeps what was logged."""
+
+    data: bytes = b""
+
+    def write(self, data: bytes) -> int:
+        """Take a line."""
+        self.data += data
+        return len(data)
+
+    def json(self) -> list[JsonObject]:
+        """Every line."""
+        return [orjson.loads(line) for line in self.data.splitlines()]
+
+
+@dataclass
+class Sent:
+    """What came back, with the virtual second of each piece."""
+
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    pieces: list[tuple[float, bytes]] = field(default_factory=list)
+    ended: bool = False
+
+    @property
+    def body(self) -> bytes:
+        """All of it."""
+        return b"".join(piece for _, piece in self.pieces)
+
+    def json(self) -> JsonObject:
+        """The body as a JSON object."""
+        loaded = orjson.loads(self.body)
+        assert isinstance(loaded, dict)
+        return loaded
+
+    def error(self) -> JsonObject:
+        """The error object."""
+        error = self.json()["error"]
+        assert isinstance(error, dict)
+        return error
+
+    def events(self) -> list[JsonObject]:
+        """The JSON of each ``data:`` line but ``[DONE]``."""
+        lines = [line for line in self.body.split(b"\n\n") if line.startswith(b"data: ")]
+        return [orjson.loads(line[6:]) for line in lines if line != b"data: [DONE]"]
+
+
+class House:
+    """Services over fake providers, on the running (virtual) loop."""
+
+    def __init__(self, scripts: Mapping[str, Script] | None = None) -> None:
+        scripts = scripts or {}
+        names = ("groq", "cerebras", "google", "huggingface")
+        keys = {f"{name.upper()}_API_KEY": "k-" + name * 3 for name in names}
+        settings = load_settings({**keys, "PAID_PROVIDERS": "all"})
+        self.clock = VirtualClock(asyncio.get_running_loop())
+        self.lines = Lines()
+        self.services: Services = build_services(
+            settings,
+            authenticator=OneUser(),
+            clock=self.clock,
+            rng=random.Random(7),
+            log_stream=self.lines,
+        )
+        self.fakes = {
+            name: FakeProvider(name, scripts.get(name, lambda _card, _nth: OK)) for name in names
+        }
+        made: dict[str, ChatProvider] = dict(self.fakes)
+        self.services.providers.providers.update(made)
+
+    async def call(
+        self,
+        path: str,
+        body: JsonObject | bytes | None = None,
+        *,
+        method: str | None = None,
+        headers: Mapping[str, str] = TOKEN,
+        leave_after: float | None = None,
+        pieces: int = 1,
+    ) -> Sent:
+        """One request; ``leave_after`` (virtual s) is when the client goes away."""
+        data = orjson.dumps(body) if isinstance(body, dict) else body or b""
+        sent = Sent()
+        loop = asyncio.get_running_loop()
+        size = max(1, -(-len(data) // pieces))
+        parts = [data[at : at + size] for at in range(0, len(data), size)] or [b""]
+        gone = asyncio.Event()
+
+        async def receive() -> Message:
+            if parts:
+                part = parts.pop(0)
+                return {"type": "http.request", "body": part, "more_body": bool(parts)}
+            if leave_after is not None:
+                await asyncio.sleep(leave_after)
+            else:
+                await gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                sent.status = message["status"]
+                sent.headers = {k.decode(): v.decode("latin-1") for k, v in message["headers"]}
+            else:
+                sent.pieces.append((loop.time(), message.get("body", b"")))
+                sent.ended = not message.get("more_body", False)
+
+        scope = {
+            "type": "http",
+            "method": method or ("GET" if body is None else "POST"),
+            "path": path,
+            "query_string": b"",
+            "headers": [(k.encode(), v.encode("latin-1")) for k, v in headers.items()],
+        }
+        await self.services.app("chat")(scope, receive, send)
+        return sent
+
+    async def chat(self, text: str = "Hello!", **fields: object) -> Sent:
+        """A chat completion; ``fields`` beside model and messages."""
+        body = {"model": "auto", "messages": [{"role": "user", "content": text}], **fields}
+        return await self.call("/v1/chat/completions", orjson.loads(orjson.dumps(body)))
