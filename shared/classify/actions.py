@@ -14,9 +14,11 @@ _ANY: frozenset[str] = frozenset()
 _PEOPLE = words("my him her them mom mum dad the our everyone team boss me us all")
 _FILES = words(
     "file files folder folders directory desktop downloads email emails e-mails mails account "
-    "calendar photos screenshots documents event inbox"
+    "calendar photos screenshots documents event inbox backup backups logs record records user "
+    "users post posts server bucket disk drive trash spam cart"
 )
 _SERVICES = words(
+    "dishwasher washer washing robot vacuum heater oven coffee music tv timer "
     "server servers service services container containers vm instance pod machine cluster database "
     "nginx app staging production build version branch release latest deployment computer router"
 )
@@ -35,32 +37,45 @@ _ACTS: dict[str, frozenset[str]] = {
     "book": _PLACES,
     "reserve": _PLACES,
     "send": words(
+        "$ € £ dollars euros package flowers gift fax "
         "email e-mail mail message text sms invite invitation invitations it this them slack money "
         "reminder invoice report file notification dm newsletter him her"
     ),
-    "order": words("pizza food groceries it from two three amazon packs online lunch dinner more"),
+    "order": words(
+        "ink paper coffee milk flowers supplies uber taxi another pizza food groceries it from "
+        "two three amazon packs online lunch dinner more "
+    ),
     "buy": words("it me ticket tickets shares online from amazon now two"),
     "pay": words("bill bills invoice rent my the"),
-    "transfer": words("money dollars euros $ account funds pounds"),
+    "transfer": words("money dollars euros $ € £ account funds pounds"),
     "schedule": _ANY,
     "reschedule": _ANY,
-    "remind": words("me us"),
+    "remind": words("to about at tomorrow tonight in on when every"),
     "set": words("alarm reminder timer thermostat"),
-    "add": words("calendar cart list spreadsheet todo to-do playlist board wishlist"),
+    "add": words(
+        "calendar cart list spreadsheet todo to-do playlist board wishlist basket meeting"
+    ),
     "create": words("ticket issue event reminder calendar folder meeting pull-request invite"),
-    "open": words("browser website app tab page file http https url gmail spotify repository"),
+    "open": words(
+        "spreadsheet presentation door gate notepad excel word slack curtains blinds "
+        "browser website app tab page file http https url gmail spotify repository calendar inbox "
+        "email folder terminal document camera door garage"
+    ),
     "click": _ANY,
     "tap": words("button on"),
     "log": words("in into"),
     "login": _ANY,
     "sign": words("in into up"),
-    "check": words("inbox email emails mail calendar website status availability online messages"),
+    "check": words(
+        "http https weather stock traffic flight order balance account server inbox email emails "
+        "mail calendar website status availability online messages "
+    ),
     "turn": words("on off down up"),
     "switch": words("on off"),
     "dim": words("lights light lamp"),
     "lock": words("door doors car"),
     "unlock": words("door doors car"),
-    "post": _APPS | words("this it"),
+    "post": _APPS | words("this it tweet photo update message comment status"),
     "tweet": _ANY,
     "publish": words("it this post article blog page package site"),
     "deploy": _ANY,
@@ -75,7 +90,7 @@ _ACTS: dict[str, frozenset[str]] = {
     "execute": words("command commands script job pipeline test tests shell terminal"),
     "delete": _FILES,
     "remove": _FILES,
-    "move": _FILES,
+    "move": _FILES | words("meeting appointment call money file"),
     "rename": _FILES,
     "copy": _FILES,
     "archive": _FILES,
@@ -98,7 +113,7 @@ _ACTS: dict[str, frozenset[str]] = {
     "upload": _ANY,
     "fill": words("form forms application survey fields"),
     "submit": words("form application it ticket order claim"),
-    "look": words("online web internet price order status latest website booking"),
+    "look": words("online web internet price order status latest website booking hours reviews"),
     "find": words("online flight flights hotel hotels near nearby cheapest"),
     "monitor": words("page website price server prices site stock and"),
     "track": words("package order flight shipment parcel"),
@@ -110,16 +125,37 @@ _ACTS: dict[str, frozenset[str]] = {
     "merge": words("pull pr request"),
     "push": words("branch github changes commit origin production"),
     "take": words("screenshot"),
-    "go": words("website site page browser com"),
-    "visit": words("website site page and"),
-    "fetch": words("url page website emails data from"),
-    "order-in": _ANY,
+    "go": words("http https website site page browser com"),
+    "visit": words("http https website site page and"),
+    "fetch": words("http https url page website emails data from"),
+    "read": words("inbox emails mailbox url"),
+    "clean": _FILES,
+    "clear": _FILES | words("cache cookies history notifications"),
+    "empty": _FILES,
+    "close": words("tab window app account browser ticket issue"),
+    "save": words("disk drive folder calendar notion"),
+    "print": words("document page label labels ticket copies"),
+    "accept": words("invitation offer request meeting"),
+    "decline": words("invitation offer request meeting"),
+    "share": words("drive doc document folder link screen calendar"),
+    "rsvp": _ANY,
+    "renew": words("subscription passport license domain membership my"),
+    "return": words("order item package shoes"),
+    "apply": words("job position visa coupon"),
+    "connect": words("wifi server vpn bluetooth database"),
+    "install": words("app computer laptop phone server"),
+    "backup": _FILES | words("phone computer laptop"),
+    "adjust": words("thermostat lights brightness temperature"),
+    "arrange": words("meeting call pickup taxi delivery transport"),
+    "hail": _ANY,
+    "withdraw": words("money dollars euros $ account"),
+    "query": words("database warehouse crm api production"),
 }
 # A noun after these verbs makes them nouns: "email template", "message format", "schedule for".
 _NOT_AFTER = words("of for about template templates is was format marketing with ,")
-_BARE_VERBS = frozenset(verb for verb, objects in _ACTS.items() if not objects)
 _PERSONAL = words("email text message ping invite notify phone call")
 _CODE = words("function class method loop sql regex python javascript java css html api c++ react")
+_LINK = "https://"
 _LIVE = words("latest current live today tonight right-now breaking")
 _NEWS = words("news price prices weather score scores stock traffic exchange headlines")
 _SITE_ENDS = (".com", ".org", ".net", ".io", ".de", ".co", ".dev", ".ai", ".gov", ".edu")
@@ -135,6 +171,8 @@ def acts_outside(turn: Turn) -> Signal:
             best = signal
     if found > 1:
         return Signal(min(0.95, best.score + 0.07), best.why)
+    if best is NONE and _LINK in turn.text:
+        return Signal(0.55, "needs a page from the web")
     if best is NONE and not turn.words.isdisjoint(_LIVE) and not turn.words.isdisjoint(_NEWS):
         return Signal(0.4, "may need live data")
     return best
@@ -147,6 +185,8 @@ def _of_clause(turn: Turn, head: Head) -> Signal:
     if not after or after[0] in _NOT_AFTER:
         return NONE
     objects = _ACTS[head.verb]
+    if head.verb == "remind" and after[0] not in ("me", "us"):
+        return NONE
     why = f"asks to act outside the chat ({head.verb})"
     if not turn.words.isdisjoint(_CODE):
         return Signal(0.35, why)

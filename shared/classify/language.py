@@ -188,8 +188,10 @@ def _by_words(tokens: list[str], sample: str, among: tuple[str, ...] = ()) -> La
             if after not in _ENGLISH_TAILS:
                 found = _ELISIONS.get(before)
         if found is not None:
+            # A lone letter is as likely a name or a variable ("x and y") as a word.
+            weight = 0.4 if len(token) == 1 and "en" not in found else 1.0
             for code in found:
-                votes[code] = votes.get(code, 0.0) + 1.0
+                votes[code] = votes.get(code, 0.0) + weight
     if not sample.isascii():
         for letter in set(sample.lower()):
             for code in _LETTERS.get(letter, ()):

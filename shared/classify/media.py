@@ -17,10 +17,11 @@ _MAKE = words(
 _DRAW = words("draw paint sketch doodle illustrate dibuja dibújame dibujame")
 _PICTURES = words(
     "image images picture pictures pic pics photo photos photograph photographs drawing drawings "
-    "painting paintings illustration illustrations logo logos icon icons portrait portraits poster "
-    "posters wallpaper wallpapers sketch artwork banner meme avatar cartoon caricature watercolor "
-    "watercolour t-shirt tshirt sticker stickers emoji flyer mural collage infographic scene "
-    "landscape selfie mockup tattoo comic"
+    "painting paintings illustration illustrations logo logos icon icons portrait portraits "
+    "poster posters wallpaper wallpapers sketch artwork banner meme avatar cartoon caricature "
+    "watercolor watercolour t-shirt tshirt sticker stickers emoji flyer mural collage "
+    "infographic scene landscape selfie card invitation postcard badge mascot emblem silhouette "
+    "clipart thumbnail headshot render diorama figurine flag stamp mockup tattoo comic"
 )
 # A scene or landscape alone may be made of words; it is a picture where it is drawn or rendered.
 _LOOSE = words("scene landscape comic mockup tattoo")
@@ -31,7 +32,18 @@ _VIDEOS = words(
 )
 # Objects of "film" and "animate" are whatever follows; these two make videos by themselves.
 _FILMING = words("film animate")
-_PARTS = words("profile album book cover print design art page style character background shot")
+_PARTS = words(
+    "profile album book cover print design art page style character background shot ad advert "
+    "advertisement commercial intro greeting presentation tutorial"
+)
+# "Concept art", "pixel art", "album cover": these are pictures whatever noun follows.
+_ARTS = words(
+    "concept pixel line clip fan digital vector wall cover abstract ai fantasy pop street"
+)
+# "Coloring page" is one; any other page is text or code.
+_PAGES = words("coloring colouring")
+_COVERS = words("album book magazine cd record podcast")
+_RENDERED = words("3d isometric photorealistic blender raytraced voxel low-poly")
 # What may follow the object. Any other noun would make it part of a compound.
 _AFTER = words(
     "of showing with for about in on at that where which featuring depicting from as based to and "
@@ -44,15 +56,15 @@ _STOPS = words(
     "; ! ? . story poem list essay description prompt code script function plan table summary "
     "article tutorial guide program class app website"
 )
-# "Draw a conclusion", "paint a grim outlook", "sketch a plan".
+# "Draw a conclusion", "paint a grim outlook", "sketch a plan"; "draw on experience", "draw up".
 _ABSTRACT = words(
     "conclusion conclusions inference inferences parallel parallels comparison comparisons "
     "distinction lesson lessons attention breath blood card cards lot lots sample samples "
-    "connection connections analogy analogies contrast straw straws up on upon from near back "
-    "inspiration criticism ire crowd fire outlook future plan outline idea ideas argument point "
-    "concept difference differences importance how why strategy inventory boundaries line lines "
-    "money salary"
+    "connection connections analogy analogies contrast straw straws inspiration criticism ire "
+    "crowd fire outlook future plan outline idea ideas argument point concept difference "
+    "differences importance strategy inventory boundaries line lines money salary"
 )
+_PARTICLES = words("up on upon from near back out in to how why what for")
 _DIAGRAMS = words("diagram chart graph flowchart plot histogram table tree mindmap timeline")
 # Pictures and videos that are written as code or text are not generated.
 _AS_CODE = words(
@@ -115,7 +127,8 @@ def asks_for_media(turn: Turn) -> tuple[Signal, Signal]:
 
 
 _ANY_CUE = (
-    (_PICTURES - _LOOSE)
+    words("cover art coloring colouring")
+    | (_PICTURES - _LOOSE)
     | _VIDEOS
     | _DRAW
     | _FILMING
@@ -133,7 +146,7 @@ def _of_clause(turn: Turn, head: Head) -> tuple[Signal, bool]:
         return Signal(0.85, "asks in another language for a drawing"), False
     if verb in _MAKE_ABROAD:
         return _abroad(turn, at)
-    if verb in _ARTICLES or verb in _PICTURES or verb in _VIDEOS:
+    if verb not in _MAKE and (verb in _ARTICLES or verb in _PICTURES or verb in _VIDEOS):
         return _noun_phrase(turn, at) if head is turn.lead else (NONE, False)
     if verb not in _MAKE:
         return NONE, False
@@ -148,7 +161,7 @@ def _of_clause(turn: Turn, head: Head) -> tuple[Signal, bool]:
         if at < 0:
             return NONE, False
     noun, is_video = _object(turn, at + 1, verb)
-    if noun:
+    if noun and (is_video or verb not in _FILMING):
         what = "a video" if is_video else "a picture"
         return Signal(
             0.92 if head.first else 0.75, f"asks for {what} ({verb} ... {noun})"
@@ -156,7 +169,8 @@ def _of_clause(turn: Turn, head: Head) -> tuple[Signal, bool]:
     if verb in _FILMING:
         moved = bool(after) and (after[0] in _ARTICLES or after[0] == "this")
         return (Signal(0.8, f"asks to {verb} something") if moved else NONE), True
-    return (_drawing(verb, after) if verb in _DRAW else NONE), False
+    drawn = verb in _DRAW or (verb == "render" and not _RENDERED.isdisjoint(after))
+    return (_drawing(verb, after) if drawn else NONE), False
 
 
 def _object(turn: Turn, start: int, verb: str) -> tuple[str, bool]:
@@ -174,18 +188,23 @@ def _object(turn: Turn, start: int, verb: str) -> tuple[str, bool]:
                 return "", False
             ends = not follow or not follow[0].isalnum() or follow in _AFTER
             return (token, token in _VIDEOS) if ends else ("", False)
-        if token in _PARTS and index > start and tokens[index - 1] in _PICTURES:
+        if token in _PARTS and index > start and tokens[index - 1] in _PICTURES | _VIDEOS:
             follow = tokens[index + 1] if index + 1 < total else ""
             if not follow or not follow[0].isalnum() or follow in _AFTER:
-                return tokens[index - 1], False
-        if token in ("album", "book") and tokens[index + 1 : index + 2] == ["cover"]:
-            return f"{token} cover", False
+                return tokens[index - 1], tokens[index - 1] in _VIDEOS
+        follow = tokens[index + 1] if index + 1 < total else ""
+        if (
+            (token in _ARTS and follow == "art")
+            or (token in _COVERS and follow == "cover")
+            or (token in _PAGES and follow == "page")
+        ):
+            return f"{token} {follow}", False
     return "", False
 
 
 def _drawing(verb: str, after: list[str]) -> Signal:
     """ "Draw a cat": anything that can be seen may be drawn; conclusions cannot."""
-    if not after or not _ABSTRACT.isdisjoint(after[:5]):
+    if not after or after[0] in _PARTICLES or not _ABSTRACT.isdisjoint(after[:4]):
         return NONE
     if not _DIAGRAMS.isdisjoint(after[:6]):
         return Signal(0.52, "asks for a diagram")

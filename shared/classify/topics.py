@@ -9,33 +9,51 @@ from __future__ import annotations
 
 import re
 
-from shared.classify.turn import Kind, Turn
+from shared.classify.turn import Head, Kind, Turn
 from shared.classify.words import NONE, Signal, weights, words
 
 _CODE_WORDS = weights(
-    w50="python javascript typescript c++ c# golang php kotlin scala haskell perl matlab sql "
-    "mysql postgresql postgres sqlite mongodb html css scss sass jsx tsx vue django flask "
-    "fastapi node.js nodejs next.js jquery numpy pandas pytorch tensorflow matplotlib dockerfile "
-    "kubernetes terraform ansible bash powershell regex regexp graphql webpack pytest junit "
-    "laravel vba makefile solidity svg nullpointerexception typeerror keyerror segfault "
-    "stacktrace pseudocode async/await linq opencv typescript's crud",
-    w35="java react angular svelte json yaml xml docker github git api endpoint function functions "
-    "recursion recursive linked-list backend frontend compiler debug unit-test refactor codebase "
-    "webpage website snippet closure pointers mutex decorator iterator generics lambda div "
-    "pagination websocket oauth middleware orm cli subprocess quicksort mergesort hashmap bugfix "
-    "syntax npm pip cron boolean nginx ssh linux code programming coding stylesheet webhook "
-    "localhost async await enum lru excel",
-    w25="rust ruby swift go c r express spring assembly shell loop array arrays variable variables "
-    "schema app query queries component method class script program algorithm database exception "
-    "bug error compile commit branch repo repository string integer null undefined queue stack "
-    "hash parser thread library module package column rows unit-tests button page cache list tree "
-    "linked sort server deploy csv type types",
+    w50="vim emacs vscode gradle maven cmake redis kafka elasticsearch firestore supabase "
+    "selenium playwright cypress eslint tailwind flutter verilog vhdl fortran lua elixir erlang "
+    "clojure ocaml wasm redux prisma cors jwt stdin stdout malloc goroutine mermaid plantuml "
+    "tikz graphviz latex python javascript typescript c++ c# golang php kotlin scala haskell "
+    "perl matlab sql mysql postgresql postgres sqlite mongodb html css scss sass jsx tsx vue "
+    "django flask fastapi node.js nodejs next.js jquery numpy pandas pytorch tensorflow "
+    "matplotlib dockerfile kubernetes terraform ansible bash powershell regex regexp graphql "
+    "webpack pytest junit laravel vba makefile solidity svg nullpointerexception typeerror "
+    "keyerror segfault stacktrace pseudocode async/await linq opencv typescript's crud",
+    w35="segmentation deadlock polymorphism enum struct tuple dictionary comprehension coroutine "
+    "callback dom props aws azure lambda kernel terminal-command makefile vectorize leetcode "
+    "unit-testing onclick navbar dropdown landing-page cmd sudo chmod grep awk sed binary bubble "
+    "trie dijkstra bfs dfs heap memoization diff scraper java react angular svelte json yaml xml "
+    "docker github git api endpoint function functions recursion recursive linked-list backend "
+    "frontend compiler debug unit-test refactor codebase webpage website snippet closure "
+    "pointers mutex decorator iterator generics lambda div pagination websocket oauth middleware "
+    "orm cli subprocess quicksort mergesort hashmap bugfix syntax npm pip cron boolean nginx ssh "
+    "linux code programming coding stylesheet webhook localhost async await enum lru excel",
+    w25="landing fault tuples inheritance interface promise hook hooks state route controller "
+    "join index socket request headers http lambda training-loop cnn model github workflow "
+    "actions stack overflow complexity exit inputs rust ruby swift go c r express spring "
+    "assembly shell loop array arrays variable variables schema app query queries component "
+    "method class script program algorithm database exception bug error compile commit branch "
+    "repo repository string integer null undefined queue stack hash parser thread library module "
+    "package column rows unit-tests button page cache list tree linked sort server deploy csv "
+    "type types",
 )
 _CODE_VERBS = words(
     "write implement code program debug fix refactor optimize optimise convert port create build "
     "make add explain develop test generate review rewrite complete translate design parse how "
     "why what sort"
 )
+# What is written when code is written; the weak ones only where a purpose follows ("that", "to").
+_CODE_MAKERS = words("write implement create build code make develop generate program give design")
+_CODE_OBJECTS = words(
+    "function functions api query regex endpoint component algorithm website webpage app parser "
+    "scraper crawler cli bot unit-tests snippet code schema microservice module hook"
+)
+_CODE_OBJECTS_WEAK = words("program script class method form tool tests test game")
+_PURPOSE = words("that to which in using with called")
+_CODE_DOING = words("debug refactor implement compile code program")
 _CODE_FALSE = words("dress zip area qr bar penal civil building genetic morse country promo tax of")
 _FACTS = words("released created invented founded named born died creator inventor history year")
 _CODE_SIGNS = frozenset("(){};=<>#[]")
@@ -44,24 +62,31 @@ _CODE_SYNTAX = re.compile(
     r"|\b(?:int|void|public|static|for|while|if) ?\(|\bint \w+ ?=|</\w+>|\w\(\w*\);|;\s*\n"
     r"|\bimport \w+;?\n|\w\.\w+\([^)]*\)|\w+Error:|\w+Exception\b|\w\+\+|==|&&|\^\(\?|\\d|\(\?[:=!]"
 )
+# camelCase and snake_case names; "iPhone" and "eBay" have one small letter first.
+_IDENTIFIER = re.compile(r"\b[a-z]{2,}[A-Z][a-z]+\w*|\b[a-z]{2,}_[a-z]\w*|\b\w{2,}\(\)")
 _SQL = re.compile(
     r"\bSELECT\b.{1,200}\bFROM\b|\b(?:INSERT INTO|CREATE TABLE|UPDATE \w+ SET)\b", re.S
 )
 
 _MATH_WORDS = weights(
-    w60="integral derivative equation equations eigenvalues eigenvalue eigenvectors polynomial "
-    "theorem lemma irrational syllogism knights knaves knave counterfeit riddle hypotenuse "
-    "logarithm factorial permutations combinatorics gcd lcm disprove sudoku quadratic "
-    "antiderivative",
-    w50="solve prove calculate compute probability prime primes remainder perimeter weighings "
-    "determinant logically divisible converges premises",
-    w35="matrix proof modulo triangle puzzle dice simplify factorize factorise factor odds valid "
-    "mislabeled sequence circumference radius median hypothesis fallacy paradox deduce infer "
-    "multiply divided cubed squared contradiction induction sine cosine subtract numbers tangent",
-    w25="sum average percent percentage fraction rectangle area square root even odd logic logical "
-    "evaluate coins integer integers jug jugs litre exactly series limit discount ratio circle "
-    "angle volume speed km/h mph digits digit minus plus times half third twice double triple "
-    "original altogether boxes liars truth determine implies truth-teller catch",
+    w60="differentiate integrate chessboard ln sqrt arithmetic algebra calculus integral "
+    "derivative equation equations eigenvalues eigenvalue eigenvectors polynomial theorem lemma "
+    "irrational syllogism knights knaves knave counterfeit riddle hypotenuse logarithm factorial "
+    "permutations combinatorics gcd lcm disprove sudoku quadratic antiderivative",
+    w50="handshakes solve prove calculate compute probability prime primes remainder perimeter "
+    "weighings determinant logically divisible converges premises",
+    w35="decimal roots root puzzles overtake interior exterior congruent parallelogram triangles "
+    "hexagon cube sphere cone cylinder tossed coin dealt marbles urn likelihood compounded "
+    "interest-rate approaches sin cos tan log switches bulb wolf cabbage mortal matrix proof "
+    "modulo triangle puzzle dice simplify factorize factorise factor odds valid mislabeled "
+    "sequence circumference radius median hypothesis fallacy paradox deduce infer multiply "
+    "divided cubed squared contradiction induction sine cosine subtract numbers tangent",
+    w25="position squares ages row sit snail well climbs weighs age older younger taller shorter "
+    "faster bigger larger heavier goat cost apiece each total speed mph handshake even sum "
+    "average percent percentage fraction rectangle area square root odd logic logical evaluate "
+    "coins integer integers jug jugs litre exactly series limit discount ratio circle angle "
+    "volume km/h digits digit minus plus times half third twice double triple original "
+    "altogether boxes liars truth determine implies truth-teller catch",
 )
 _NUMBER_WORDS = words(
     "two three four five six seven eight nine ten eleven twelve fifteen twenty thirty fifty "
@@ -69,28 +94,48 @@ _NUMBER_WORDS = words(
 )
 _FORMULA = re.compile(
     r"\d\s*[+*×÷^]\s*\d|\d\s[-/]\s\d|\d/\d+\b|[a-z)]\s?\^\s?[\dn({-]|\b\d*[xyz]\s?[-+=]\s?\d|√|∫|∑|\[\["
-    r"|\b[a-z] ?= ?-?\d|\bf\(x\)"
+    r"|\b[a-z] ?= ?-?\d|\bf\(x\)|\d ?% of\b"
 )
-_QUANTITY = words("many much long far old fast tall total when who what which left remain original")
+_YEAR = re.compile(r"1[5-9]\d\d|20\d\d")
+_QUANTITY = words("many much long far old fast tall when remain remains original total altogether")
 _LOGIC = re.compile(
-    r"\b(?:all|some|no|every|only) \w+(?: \w+)? (?:are|is|have)\b|\bif .{3,80}\bthen\b"
-    r"|\balways (?:lie|tell)|\bwhat (?:comes next|am i)\b|\bthan (?:\w+\b.{1,40}){1,3}\bthan\b"
-    r"|\bvalid argument|\bargument valid|\bhow many (?:ways|different)\b|\bshow that the\b"
-    r"|\btruth\b.{1,60}\blie",
+    r"\bif .{3,80}\bthen\b|\balways (?:lie|tell)|\bwhat (?:comes next|am i|follows)\b"
+    r"|\bthan (?:\w+\b.{1,40}){1,3}\bthan\b|\bvalid argument|\bargument valid"
+    r"|\bhow many (?:ways|different)\b|\bshow that the\b|\btruth\b.{1,60}\blie"
+    r"|\bhow (?:do|can|could|would|does) (?:you|i|he|she|they|we) (?:find out|determine|measure"
+    r"|figure|identify|tell|get everyone)\b|\b(?:across|cross) (?:a|the) (?:river|bridge)"
+    r"|\bhow is (?:this|that|it) possible|\bif today is|\bif yesterday|\bwho (?:is|was) lying"
+    r"|\b(?:to the )?(?:left|right) of \w+.{1,80}\b(?:who|where|which)\b"
+    r"|\bmust be true\b|\bcan (?:we|you|i) conclude\b|\bnext (?:number|term|letter|shape)\b",
     re.S,
 )
+_QUANTIFIED = re.compile(r"\b(?:all|some|no|every|only) \w+(?: \w+)? (?:are|is|have)\b")
 
 _PLAN_WORDS = weights(
-    w30="legal law laws lawsuit liability gdpr hipaa compliance regulation regulations regulatory "
-    "antitrust patent enforceable non-compete jurisdiction tenant vesting governance strategy "
-    "strategic roadmap go-to-market swot acquisition acquire merger stakeholders competitors "
-    "runway financing investors churn restructure geopolitical llc initiatives trade-offs "
-    "tradeoffs mitigations mitigate feasibility policy b2b saas negotiation litigation plaintiff",
-    w22="contract clause tax equity pricing market budget revenue cash supply chain crisis "
-    "business economics risk risks constraints constraint implications consequences prioritize "
-    "prioritise contractors company companies employees labour labor public cost costs union "
-    "vendor fundraising donor clinical trial protocol recommendation dependencies organization "
-    "organisation manufacturer inventory resilience quarters migrate joint venture merger ip",
+    w40="illegal lawful subpoena fiduciary buyout valuation divestiture solvency monetary "
+    "macroeconomic evict eviction sue custody inheritance severance dilution anti-dilution "
+    "liquidation",
+    w30="landlord lease comprehensive legal law laws lawsuit liability gdpr hipaa compliance "
+    "regulation regulations regulatory antitrust patent enforceable non-compete jurisdiction "
+    "tenant vesting governance strategy strategic roadmap go-to-market swot acquisition acquire "
+    "merger stakeholders competitors financing investors churn restructure geopolitical llc "
+    "initiatives trade-offs tradeoffs mitigations mitigate feasibility policy b2b saas "
+    "negotiation litigation plaintiff",
+    w22="fiscal social environmental economic political banks housing interest rates central "
+    "emerging trade tariffs sanctions government energy climate infrastructure transport shares "
+    "partners suppliers procurement logistics kpis okrs brand sales growth retention portfolio "
+    "hiring layoffs workforce staff nonprofit non-profit hospital city ministry agency "
+    "enterprise resellers packaging customers customer stadium nuclear benefits recovery "
+    "disaster negotiation schedule duties relocation communication perspectives siblings value "
+    "finance options long-term stakeholder expansion regional funding grant privacy employer "
+    "privately dismissal fired consumer startup board runway founders marketing detailed "
+    "campaign migrating migration downtime data-center cloud phased launching rights court "
+    "lawyer employer insurance mortgage retirement retiring national contract clause tax equity "
+    "pricing market budget revenue cash supply chain crisis business economics risk risks "
+    "constraints constraint implications consequences prioritize prioritise contractors company "
+    "companies employees labour labor public cost costs union vendor fundraising donor clinical "
+    "trial protocol recommendation dependencies organization organisation manufacturer inventory "
+    "resilience quarters migrate joint venture merger ip",
     w15="analyze analyse evaluate assess plan develop devise propose recommend advise conduct "
     "critically weigh considering given under without while must most limited balances balance "
     "including covering avoiding justify options pros cons compare requirements deadline analysis "
@@ -98,8 +143,21 @@ _PLAN_WORDS = weights(
 )
 _PLAN_HEADS = words(
     "analyze analyse evaluate assess plan develop devise design propose recommend prioritize "
-    "prioritise draft conduct advise review weigh critically compare create structure outline"
+    "prioritise draft conduct advise review weigh critically compare create structure outline "
+    "write build formulate prepare"
 )
+
+
+# Results that take planning, and the everyday plans that do not.
+_PLAN_OBJECTS = words(
+    "strategy plan roadmap policy campaign framework analysis proposal governance agreement "
+    "assessment protocol itinerary"
+)
+_ANALYSIS = words("analyze analyse evaluate assess devise formulate prioritize prioritise weigh")
+_LITERATURE = words(
+    "poem novel symbolism character theme painting song essay book story play film sentence lyrics"
+)
+_EVERYDAY = words("meal lesson workout study floor diet training birthday weekly daily reading")
 
 
 def _sum(table: dict[str, float], vocabulary: frozenset[str]) -> tuple[float, list[str]]:
@@ -124,6 +182,9 @@ def is_code(turn: Turn) -> Signal:
     if not _CODE_SIGNS.isdisjoint(text) and _CODE_SYNTAX.search(text):
         score += 0.4
         found.append("code syntax")
+    if "`" in text or _IDENTIFIER.search(text):
+        score += 0.4
+        found.append("names of code")
     if "SELECT" in text or "INSERT" in text or "CREATE TABLE" in text or "UPDATE" in text:
         score += 0.5 if _SQL.search(text) else 0.0
     if score == 0.0:
@@ -132,27 +193,53 @@ def is_code(turn: Turn) -> Signal:
         score -= 0.35
     lead = turn.lead
     if lead is not None and lead.verb in _CODE_VERBS:
-        score += 0.12
+        score += 0.12 + _code_object(turn, lead)
         if lead.kind is Kind.QUESTION and not turn.words.isdisjoint(_FACTS):
             score -= 0.45
     return _signal(score, "about code", found)
+
+
+def _code_object(turn: Turn, lead: Head) -> float:
+    """What the order's own object adds: "write a function ..." surely wants code."""
+    bonus = 0.25 if lead.verb in _CODE_DOING else 0.0
+    if lead.verb not in _CODE_MAKERS:
+        return bonus
+    near = turn.near(lead.at + 1, 7)
+    for index, token in enumerate(near):
+        if token in _CODE_OBJECTS:
+            return max(bonus, 0.3)
+        follow = near[index + 1] if index + 1 < len(near) else ""
+        if token in _CODE_OBJECTS_WEAK and follow in _PURPOSE:
+            return max(bonus, 0.25)
+        if token in _PURPOSE or token in ("for", "about", "of"):
+            break
+    return bonus
 
 
 def is_reasoning(turn: Turn) -> Signal:
     """How strongly the turn is mathematics, logic, a puzzle or a proof."""
     score, found = _sum(_MATH_WORDS, turn.words)
     text = turn.text
-    numbers = sum(token[0].isdigit() or token in _NUMBER_WORDS for token in turn.tokens)
+    numbers = sum(
+        (token[0].isdigit() and not _YEAR.fullmatch(token)) or token in _NUMBER_WORDS
+        for token in turn.tokens
+    )
     if not text.isalpha() and _FORMULA.search(text):
         score += 0.5
         found.append("a formula")
-    if _LOGIC.search(text.lower()):
-        score += 0.45
+    lowered = text.lower()
+    forms = len(_QUANTIFIED.findall(lowered))
+    if forms or _LOGIC.search(lowered):
+        score += 0.6 if forms > 1 or numbers > 2 else 0.5
         found.append("a logical form")
     asks = "?" in turn.tokens or (turn.lead is not None and turn.lead.kind is Kind.QUESTION)
-    if numbers >= 2 and asks and not turn.words.isdisjoint(_QUANTITY):
-        score += min(0.55, 0.2 + 0.1 * numbers)
+    if numbers and asks and not turn.words.isdisjoint(_QUANTITY):
+        score += min(0.6, 0.3 + 0.1 * numbers) if numbers > 1 else 0.15
+        if "if" in turn.words:
+            score += 0.15
         found.append("numbers with a question")
+    elif numbers > 1 and asks and turn.length <= 14:
+        score += 0.25
     if score == 0.0:
         return NONE
     return _signal(score, "mathematics or logic", found)
@@ -165,8 +252,15 @@ def is_complex(turn: Turn) -> Signal:
         return NONE
     lead = turn.lead
     score -= 0.2
+    if "we" in turn.words or "our" in turn.words:
+        score += 0.12
     if lead is not None and lead.verb in _PLAN_HEADS:
         score += 0.1
+        if lead.verb in _ANALYSIS and turn.length > 8 and turn.words.isdisjoint(_LITERATURE):
+            score += 0.2
+        near = turn.near(lead.at, 9)
+        if not _PLAN_OBJECTS.isdisjoint(near) and _EVERYDAY.isdisjoint(near):
+            score += 0.3
     if turn.length > 18:
         score += 0.12
     if turn.length > 30:

@@ -15,6 +15,7 @@ LANGUAGE_NAMES = words(
 )
 _TRANSLATE = words("translate translated translation translating translator traduce traduis")
 _SAYING = words("say said call called write written spell pronounce express")
+_WHAT = words("what what's whats")
 _SPEAKING = words(
     "write say answer respond reply explain tell speak draft compose summarize summarise rewrite "
     "word phrase message poem email letter text sentence now it this that same repeat again mean"
@@ -76,7 +77,7 @@ def _named(turn: Turn) -> Signal:
 def _in_language(turn: Turn, name: str, lead: Head | None) -> Signal:
     language = name.capitalize()
     if lead is not None and lead.kind is Kind.QUESTION:
-        if turn.words.isdisjoint(_SAYING):
+        if turn.words.isdisjoint(_SAYING) and (turn.length > 8 or lead.verb not in _WHAT):
             return Signal(0.45, f"mentions {language}")
         return Signal(0.92, f"asks how to say something in {language}")
     if turn.length <= 6 or not turn.words.isdisjoint(_SPEAKING):

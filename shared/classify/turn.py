@@ -152,7 +152,7 @@ def _head(tokens: list[str], index: int, first: bool) -> Head | None:
     while index < total:
         token = tokens[index]
         follow = tokens[index + 1] if index + 1 < total else ""
-        if token in _FILLERS:
+        if token in _FILLERS or token in _ENDS:
             index += 1
         elif token in _MODALS and follow in _YOU:
             index += 2
