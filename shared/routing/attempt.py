@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from shared.messages import ChatRequest, Chunk
+from shared.messages import ChatRequest
 from shared.model import Feature, ModelCard
 from shared.providers.base import Timeouts
 from shared.routing.options import EXPECTED_OUTPUT
@@ -92,9 +92,3 @@ def _under_schema(request: ChatRequest) -> bool:
 
 def _extra(request: ChatRequest) -> float:
     return (request.max_tokens or EXPECTED_OUTPUT) / TOKENS_PER_EXTRA_S
-
-
-async def close(source: AsyncIterator[list[Chunk]] | None) -> None:
-    """Abort a provider's stream now (R23.8)."""
-    if isinstance(source, AsyncGenerator):
-        await source.aclose()

@@ -8,31 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import TypeVar
 
 from shared.clock import Clock, Deadline
-from shared.errors import ProviderFailure, StreamCut
+from shared.errors import ProviderFailure, Refused, Retry
 from shared.messages import ChatRequest, ChatResult, Chunk, Usage
 from shared.providers.base import ChatProvider
-from shared.providers.collect import as_stream, collect
-from shared.routing.attempt import AttemptClocks, close
+from shared.routing.attempt import AttemptClocks
 from shared.routing.backoff import Backoff
-from shared.routing.endings import deadline_passed
+from shared.routing.endings import deadline_passed, final_answer
 from shared.routing.health import HealthBook
+from shared.routing.opening import Opened, close, fetch, open_stream
 from shared.routing.plan import Plan, Trace
 from shared.routing.ports import Utilization
+from shared.routing.release import Released
+from shared.routing.rescue import go_on
 from shared.routing.run import Parts, Run, Running
 from shared.settings import TimeoutConfig
 
-
-@dataclass(slots=True)
-class Opened:
-    """A stream that a model surely answers. ``source`` is None where all of it is ``first``."""
-
-    running: Running
-    first: list[Chunk]
-    source: AsyncIterator[list[Chunk]] | None
+T = TypeVar("T")
 
 
 class Executor:
@@ -62,23 +57,7 @@ class Executor:
         aborts the provider call at once.
         """
         run = Run(self._parts, plan, request, deadline, trace)
-        try:
-            async with asyncio.timeout(deadline.left()) as scope:
-                while True:
-                    running = await run.begin()
-                    try:
-                        result = await _fetch(running)
-                    except ProviderFailure as failure:
-                        run.failed(running, failure)
-                    else:
-                        run.answered(running, result.usage, result.upstream_model)
-                        return result
-                    finally:
-                        run.ended(running)
-        except TimeoutError:
-            if not scope.expired():
-                raise
-            raise deadline_passed(run.order.asked) from None
+        return await self._timed(run, self._fetched(run))
 
     async def stream(
         self, plan: Plan, request: ChatRequest, deadline: Deadline, trace: Trace
@@ -86,95 +65,125 @@ class Executor:
         """An answer in batches of chunks.
 
         The first batch comes with the first meaningful event; until then failures fall back
-        unseen and a ``CodeexError`` ends the request. Afterwards a stream that breaks raises its
-        ``ProviderFailure``, the deadline ``DeadlineExceeded``. Closing the generator or
-        cancelling the task aborts the provider call at once.
+        unseen and a ``CodeexError`` ends the request. A stream that breaks afterwards is continued
+        by another model where one can (``rescue``), else its ``ProviderFailure`` is raised; the
+        deadline raises ``DeadlineExceeded``. Closing the generator or cancelling the task aborts
+        the provider call at once.
         """
         run = Run(self._parts, plan, request, deadline, trace)
-        opened = await self._open(run)
-        running, source = opened.running, opened.source
-        outcome = "cancelled"
-        usage: Usage | None = None
+        released = Released(request)
+        opened: Opened | None = await self._open(run)
         now = self._parts.clock.monotonic
-        try:
-            batch = opened.first
-            while True:
-                for chunk in batch:
-                    if chunk.usage is not None:
-                        usage = running.usage = chunk.usage
-                yield batch
-                if source is None:
-                    break
-                if now() > deadline.at:
-                    raise deadline_passed(run.order.asked)
-                try:
-                    batch = await anext(source)
-                except StopAsyncIteration:
-                    break
-            outcome = "ok"
-            run.answered(running, usage or Usage(request.input_tokens, estimated=True))
-        except ProviderFailure as failure:
-            outcome = failure.outcome
-            if run.broken(running, failure):
-                raise
+        while opened is not None:
+            running, batch, source = opened.running, opened.first, opened.source
+            opened = None
+            released.begin()
+            try:
+                while True:
+                    for chunk in batch:
+                        if chunk.usage is not None:
+                            running.usage = chunk.usage
+                    out = released.take(batch)
+                    if out:
+                        yield out
+                    if source is None:
+                        break
+                    if now() > deadline.at:
+                        raise deadline_passed(run.order.asked)
+                    try:
+                        batch = await anext(source)
+                    except StopAsyncIteration:
+                        break
+                    except ProviderFailure as failure:
+                        await close(source)
+                        if released.finished:
+                            break
+                        opened = await self._mended(run, running, failure, released)
+                        break
+                if opened is None:
+                    out = released.rest()
+                    if out:
+                        yield out
+                    run.answered(
+                        running, running.usage or Usage(request.input_tokens, estimated=True)
+                    )
+            finally:
+                run.left_alone(running)
+                await close(source)
+
+    async def _mended(
+        self, run: Run, running: Running, failure: ProviderFailure, released: Released
+    ) -> Opened:
+        """The stream to go on with after ``failure`` broke one that had begun (R23.4).
+
+        Raises ``failure`` where text has left and nobody can continue it, else the request's end.
+        """
+        if isinstance(failure, Refused) and released.began:
+            # After text a refusal is the answer's end (contract, Errors: content_filter).
+            running.usage = running.usage or Usage(
+                run.request.input_tokens, released.own_tokens(), estimated=True
+            )
+            return Opened(running, [Chunk(finish_reason="content_filter")], None)
+        its_own_doing = run.broken(running, failure, released.own_tokens())
+        if not its_own_doing:
             raise deadline_passed(run.order.asked) from None
-        finally:
-            if outcome != "ok":
-                run.broke_off(running, outcome)
-            await close(source)
+        run.trace.answered = None
+        if not released.began:
+            if failure.retry is Retry.NONE:
+                raise final_answer(failure)
+            return await self._open(run)
+        if not released.may_go_on or failure.retry is Retry.NONE:
+            raise failure
+        released.quiet = True
+        text = released.text
+        if not text:
+            return await self._open(run)
+        released.continued = True
+        opened = await self._timed(run, go_on(run, text))
+        if opened is None:
+            raise failure
+        run.trace.warnings.append(
+            f"{running.card.id} broke off ({failure.outcome}); "
+            f"{opened.running.card.id} finished the answer"
+        )
+        return opened
 
     async def _open(self, run: Run) -> Opened:
         """Fall back until a model shows that it answers."""
-        deadline = run.deadline
+        return await self._timed(run, self._opened(run))
+
+    async def _opened(self, run: Run) -> Opened:
+        while True:
+            running = await run.begin()
+            try:
+                opened = await open_stream(running)
+            except ProviderFailure as failure:
+                run.failed(running, failure)
+            else:
+                run.answering(running)
+                return opened
+            finally:
+                run.ended(running)
+
+    async def _fetched(self, run: Run) -> ChatResult:
+        while True:
+            running = await run.begin()
+            try:
+                result = await fetch(running)
+            except ProviderFailure as failure:
+                run.failed(running, failure)
+            else:
+                run.answered(running, result.usage, result.upstream_model)
+                return result
+            finally:
+                run.ended(running)
+
+    async def _timed(self, run: Run, work: Coroutine[None, None, T]) -> T:
+        """``work``, ended by the deadline whatever the providers do (P73)."""
         try:
-            async with asyncio.timeout(deadline.left()) as scope:
-                while True:
-                    running = await run.begin()
-                    try:
-                        opened = await _first(running)
-                    except ProviderFailure as failure:
-                        run.failed(running, failure)
-                    else:
-                        run.answering(running)
-                        return opened
-                    finally:
-                        run.ended(running)
+            async with asyncio.timeout(run.deadline.left()) as scope:
+                return await work
         except TimeoutError:
             if not scope.expired():
                 raise
             raise deadline_passed(run.order.asked) from None
-
-
-async def _fetch(running: Running) -> ChatResult:
-    """One plain attempt, by whichever way is the safer one."""
-    if running.streams:
-        return await collect(running.provider.stream(running.call, running.timeouts))
-    return await running.provider.complete(running.call, running.timeouts)
-
-
-async def _first(running: Running) -> Opened:
-    """One streamed attempt up to its first meaningful event (LESSONS 4).
-
-    Raises the ``ProviderFailure`` it ends in before that; the provider's stream is closed then.
-    """
-    if not running.streams:
-        result = await running.provider.complete(running.call, running.timeouts)
-        return Opened(running, as_stream(result), None)
-    source = running.provider.stream(running.call, running.timeouts)
-    held: list[Chunk] = []
-    answering = False
-    try:
-        async for batch in source:
-            held = held + batch if held else batch
-            answering = any(chunk.meaningful for chunk in batch)
-            if answering:
-                return Opened(running, held, source)
-            for chunk in batch:
-                running.usage = chunk.usage or running.usage
-        raise StreamCut(
-            f"{running.card.provider} ended its stream without an answer",
-            provider=running.card.provider,
-        )
-    finally:
-        if not answering:
-            await close(source)

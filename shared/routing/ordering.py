@@ -7,6 +7,8 @@ time (R5.4). What is cooling down is left out until it may be asked again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from shared.errors import (
     ContextTooLong,
     FirstByteTimeout,
@@ -67,13 +69,16 @@ class Order:
         self.first_bytes: dict[int, float] = {}
         self.waited_s = 0.0
 
-    def next(self, now: float) -> int | None:
-        """The place to ask now; None: nobody may be asked now (or the budget is spent)."""
+    def next(self, now: float, fitting: Callable[[ModelCard], bool] | None = None) -> int | None:
+        """The place to ask now, of those that are ``fitting``; None: nobody may be asked now (or
+        the budget is spent)."""
         if self.asked >= self._budget:
             return None
         best: int | None = None
         best_rank = NEVER
         for place, candidate in enumerate(self._chain):
+            if fitting is not None and not fitting(candidate.card):
+                continue
             rank = self._rank(place, candidate.card)
             if rank < best_rank and self._health.available_at(candidate.card) <= now:
                 best, best_rank = place, rank

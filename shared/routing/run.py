@@ -52,7 +52,8 @@ class Parts:
 
 @dataclass(slots=True)
 class Running:
-    """An attempt under way. ``started`` is monotonic seconds; ``open`` until it is settled."""
+    """An attempt under way. ``started`` is monotonic seconds; ``open`` until the health record
+    knows of it, ``delivering`` from a stream's first token to its end."""
 
     place: int
     card: ModelCard
@@ -62,6 +63,7 @@ class Running:
     streams: bool
     started: float
     open: bool = True
+    delivering: bool = False
     line: Attempt | None = None
     usage: Usage | None = None
 
@@ -109,20 +111,47 @@ class Run:
                     raise chain_ended(self.plan, order, parts.health, now)
                 now = parts.clock.monotonic()
                 continue
-            card = self.plan.chain[place].card
-            provider = parts.providers(card.provider)
-            if provider is None:
-                order.ban(place)
-                continue
-            pause = order.pause(place, now) if order.failures else 0.0
-            if pause > 0.0:
-                await parts.clock.sleep(min(pause, max(0.0, self.deadline.at - now - minimum)))
-                now = parts.clock.monotonic()
-                if self.deadline.at - now < minimum:
-                    raise deadline_passed(order.asked)
-            if parts.health.try_acquire(card):
-                return self._running(place, card, provider, now)
+            running = await self._take(place, now)
+            if running is not None:
+                return running
             now = parts.clock.monotonic()
+            if self.deadline.at - now < minimum:
+                raise deadline_passed(order.asked)
+
+    async def begin_at_once(self, fitting: Callable[[ModelCard], bool]) -> Running | None:
+        """The next attempt at a model that is ``fitting`` and may be asked now; None: there is
+        none, or no time left for it."""
+        clock = self.parts.clock
+        while True:
+            now = clock.monotonic()
+            if self.deadline.at - now < self.parts.clocks.minimum():
+                return None
+            place = self.order.next(now, fitting)
+            if place is None:
+                return None
+            running = await self._take(place, now)
+            if running is not None:
+                return running
+
+    async def _take(self, place: int, now: float) -> Running | None:
+        """An attempt there, after the provider's backoff; None: not to be asked after all."""
+        parts, order = self.parts, self.order
+        card = self.plan.chain[place].card
+        provider = parts.providers(card.provider)
+        if provider is None:
+            order.ban(place)
+            return None
+        pause = order.pause(place, now) if order.failures else 0.0
+        if pause > 0.0:
+            left = self.deadline.at - now - parts.clocks.minimum()
+            if pause > left:
+                await parts.clock.sleep(max(0.0, left) + GRAIN_S)
+                return None
+            await parts.clock.sleep(pause)
+            now = parts.clock.monotonic()
+        if not parts.health.try_acquire(card):
+            return None
+        return self._running(place, card, provider, now)
 
     async def _wait(self, until: float, now: float) -> bool:
         """Wait for a return within the request's patience and deadline; False: too far off."""
@@ -152,6 +181,7 @@ class Run:
         latency_ms = (now - running.started) * 1000.0
         self.parts.health.record_first_token(running.card, latency_ms)
         running.open = False
+        running.delivering = True
         self._write(running, "ok", latency_ms)
         self._chosen(running)
         if self.trace.first_token_ms is None:
@@ -167,12 +197,19 @@ class Run:
             self._write(running, "ok", latency_ms)
             self._chosen(running)
         else:
+            running.delivering = False
             running.line.latency_ms = round(latency_ms)
         self.trace.upstream_model = upstream_model
         self._spent(running, usage)
 
     def failed(self, running: Running, failure: ProviderFailure) -> None:
         """The attempt failed. Raises the request's end where nothing else may be asked."""
+        self.noted(running, failure)
+        if failure.retry is Retry.NONE:
+            raise final_answer(failure)
+
+    def noted(self, running: Running, failure: ProviderFailure) -> None:
+        """The attempt failed before anything of it left: write it down everywhere."""
         parts = self.parts
         now = parts.clock.monotonic()
         latency_ms = (now - running.started) * 1000.0
@@ -187,8 +224,16 @@ class Run:
             self._spent(running, running.usage)
         elif not failure.may_have_spent:
             parts.utilization.correct(running.card, -self.request.input_tokens)
-        if failure.retry is Retry.NONE:
-            raise final_answer(failure)
+
+    def diverged(self, running: Running) -> None:
+        """It answers, but not with the text that has already left: of no use, though well."""
+        running.open = False
+        self.parts.health.record_first_token(running.card, self._ms(running))
+        self.parts.health.release(running.card)
+        self.order.ban(running.place)
+        self._write(running, "diverged", self._ms(running), "began with other words")
+        if running.usage is not None:
+            self._spent(running, running.usage)
 
     def ended(self, running: Running) -> None:
         """Whatever happened, nothing of the attempt stays behind (the client may have left)."""
@@ -200,28 +245,38 @@ class Run:
         outcome = "timeout" if now >= self.deadline.at else "cancelled"
         self._write(running, outcome, (now - running.started) * 1000.0)
 
-    def broken(self, running: Running, failure: ProviderFailure) -> bool:
-        """A stream that was being delivered broke. False: only because the deadline has come."""
+    def broken(self, running: Running, failure: ProviderFailure, own_tokens: int) -> bool:
+        """A stream that had begun broke, after text of about ``own_tokens`` tokens had left.
+
+        False: only because the deadline has come, which says nothing of the model.
+        """
         now = self.parts.clock.monotonic()
         its_own_doing = not self._deadline_did_it(failure, now)
         if its_own_doing:
-            latency_ms = (now - running.started) * 1000.0
-            self.parts.health.record_failure(running.card, failure, latency_ms)
+            self.parts.health.record_failure(running.card, failure, self._ms(running))
         self.order.failed(running.place, failure, 0.0, now)
-        if running.line is not None:
-            running.line.detail = safe_text(failure.message, DETAIL_LENGTH)
-        if running.usage is not None:
-            self._spent(running, running.usage)
+        detail = safe_text(failure.message, DETAIL_LENGTH)
+        self._write(running, failure.outcome, self._ms(running), detail)
+        running.delivering = False
+        usage = running.usage
+        if usage is None and own_tokens:
+            usage = Usage(self.request.input_tokens, own_tokens, estimated=True)
+        if usage is not None:
+            self._spent(running, usage)
         return its_own_doing
 
-    def broke_off(self, running: Running, outcome: str) -> None:
-        """A stream that was being delivered is over before its end."""
-        if running.line is not None:
-            latency_ms = (self.parts.clock.monotonic() - running.started) * 1000.0
-            running.line.outcome = outcome
-            running.line.latency_ms = round(latency_ms)
+    def left_alone(self, running: Running) -> None:
+        """A stream that was being delivered is closed before its end: the client left, or the
+        deadline came."""
+        if running.delivering:
+            running.delivering = False
+            late = self.parts.clock.monotonic() >= self.deadline.at
+            self._write(running, "timeout" if late else "cancelled", self._ms(running))
 
     # ------------------------------------------------------------------------------- inside
+
+    def _ms(self, running: Running) -> float:
+        return (self.parts.clock.monotonic() - running.started) * 1000.0
 
     def _write(self, running: Running, outcome: str, latency_ms: float, detail: str = "") -> None:
         line = running.line

@@ -75,10 +75,10 @@ class Asked:
 
 @dataclass
 class FakeProvider:
-    """Answers by ``script(card, nth call to that model)``; ``asked`` keeps every call."""
+    """Answers by ``script(call, nth call to that model)``; ``asked`` keeps every call."""
 
     name: str
-    script: Callable[[ModelCard, int], Act]
+    script: Callable[[ProviderCall, int], Act]
     asked: list[Asked] = field(default_factory=list)
     log: list[str] = field(default_factory=list)  # model ids; may be shared between providers
 
@@ -88,7 +88,7 @@ class FakeProvider:
         asked = Asked(call.card.id, now, replace(timeouts), streamed, call.messages)
         self.asked.append(asked)
         self.log.append(call.card.id)
-        return self.script(call.card, nth), asked
+        return self.script(call, nth), asked
 
     async def _first_sign(self, act: Act, timeouts: Timeouts) -> None:
         patience = min(timeouts.first_byte, timeouts.total)

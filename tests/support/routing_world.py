@@ -10,7 +10,7 @@ from shared.clock import Clock, Deadline
 from shared.limits.utilization import UsageMeter
 from shared.messages import ChatRequest, Need, RequestOptions
 from shared.model import Capability, Category, Feature, Lifecycle, Limits, ModelCard
-from shared.providers.base import ChatProvider
+from shared.providers.base import ChatProvider, ProviderCall
 from shared.routing.executor import Executor
 from shared.routing.health import HealthBook
 from shared.routing.plan import Candidate, Plan
@@ -18,6 +18,7 @@ from shared.routing.router import Router
 from shared.settings import Rule, RuleEntry, TimeoutConfig
 from tests.support.fake_provider import Act, FakeProvider
 
+Script = Act | list[Act] | Callable[[ProviderCall], Act]
 STANDARD = frozenset({Feature.STREAMING, Feature.TOOLS, Feature.SEED})
 
 
@@ -174,12 +175,13 @@ def plan_of(
 class World:
     """The real health book, meter, router and executor over fake providers.
 
-    ``acts`` scripts each model: an ``Act`` for every call, or a list whose last act repeats.
+    ``acts`` scripts each model: an ``Act`` for every call, a list whose last act repeats, or a
+    function of the call.
     """
 
     clock: Clock
     cards: list[ModelCard]
-    acts: dict[str, Act | list[Act]] = field(default_factory=dict)
+    acts: dict[str, Script] = field(default_factory=dict)
     timeouts: TimeoutConfig = field(default_factory=TimeoutConfig)
     rule: Rule | None = None
     catalog: SmallCatalog | None = None
@@ -214,10 +216,12 @@ class World:
             lambda: self.timeouts,
         )
 
-    def _act(self, card: ModelCard, nth: int) -> Act:
-        acts = self.acts.get(card.id, Act())
+    def _act(self, call: ProviderCall, nth: int) -> Act:
+        acts = self.acts.get(call.card.id, Act())
         if isinstance(acts, Act):
             return acts
+        if not isinstance(acts, list):
+            return acts(call)
         return acts[min(nth, len(acts) - 1)]
 
     def provider(self, name: str) -> ChatProvider | None:

@@ -39,7 +39,7 @@ from shared.model import Feature
 from shared.routing.plan import Plan, Trace
 from shared.settings import TimeoutConfig
 from tests.support.fake_provider import OK, SILENT, Act, fails, says
-from tests.support.routing_world import World, card, plan_of, request
+from tests.support.routing_world import Script, World, card, plan_of, request
 from tests.support.virtual_time import VirtualClock, run_virtual
 
 A, B, C = card("alpha-one"), card("beta-one"), card("gamma-one")
@@ -68,7 +68,7 @@ def world_of(*cards: object, **acts: Act | list[Act]) -> World:
     """A world of the given cards on the running virtual loop; acts are keyed by a_one style."""
     clock = VirtualClock(asyncio.get_running_loop())
     chosen = [one for one in (A, A2, B, C) if one in cards] or [A, B, C]
-    scripted = {name.replace("_", "-"): act for name, act in acts.items()}
+    scripted: dict[str, Script] = {name.replace("_", "-"): act for name, act in acts.items()}
     return World(clock, chosen, scripted)
 
 
@@ -176,7 +176,7 @@ def test_timeouts_are_the_providers_own() -> None:
         world = world_of(alpha_one=SILENT)
         world.timeouts = TimeoutConfig.model_validate({"providers": {"groq": {"first_byte": 1}}})
         mine = card("groq-one")
-        world.providers["groq"] = type(world.providers["alpha"])("groq", lambda one, nth: SILENT)
+        world.providers["groq"] = type(world.providers["alpha"])("groq", lambda call, nth: SILENT)
         await streamed(world, plan_of([mine, B]), Trace())
         assert asyncio.get_running_loop().time() == pytest.approx(1.0)
 
