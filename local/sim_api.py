@@ -12,8 +12,8 @@ from starlette.types import Receive, Scope, Send
 
 from local.sim.faults import FaultError, Faults
 from local.sim.journal import Journal
-from shared.edge.asgi import HttpRequest, send_json
-from shared.edge.errors import error_object
+from shared.edge.asgi import Header, HttpRequest, send_json
+from shared.edge.errors import error_headers, error_object
 from shared.errors import CodeexError, InvalidRequest, MethodNotAllowed, NotFound
 from shared.messages import JsonObject
 
@@ -32,11 +32,13 @@ class SimApi:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one call."""
         http = HttpRequest(scope, receive)
+        headers: list[Header] = [(b"cache-control", b"no-store")]
         try:
             status, body = await self._answer(http)
         except CodeexError as error:
             status, body = error.status, error_object(error, "sim")
-        await send_json(send, status, [(b"cache-control", b"no-store")], body)
+            headers += error_headers(error)
+        await send_json(send, status, headers, body)
 
     async def _answer(self, http: HttpRequest) -> tuple[int, JsonObject]:
         if not self._providers:
@@ -49,7 +51,7 @@ class SimApi:
                 return 200, {"requests": self._journal.listed(provider)}
             if http.method == "DELETE":
                 return 200, {"cleared": self._journal.clear()}
-            raise MethodNotAllowed(f"{http.method} is not possible here; use GET or DELETE")
+            raise MethodNotAllowed(http.method, ("DELETE", "GET"))
         raise NotFound("there are /sim/faults and /sim/requests")
 
     async def _on_faults(self, http: HttpRequest, provider: str | None) -> tuple[int, JsonObject]:
@@ -58,7 +60,7 @@ class SimApi:
         if http.method == "DELETE":
             return 200, {"cleared": self._faults.clear(provider)}
         if http.method != "POST":
-            raise MethodNotAllowed(f"{http.method} is not possible here; use GET, POST or DELETE")
+            raise MethodNotAllowed(http.method, ("DELETE", "GET", "POST"))
         try:
             described = orjson.loads(await http.body(_MOST_BODY_BYTES))
         except orjson.JSONDecodeError:

@@ -93,6 +93,10 @@ class MethodNotAllowed(CodeexError):
 
     status, code, type = 405, "method_not_allowed", "invalid_request_error"
 
+    def __init__(self, method: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"{method} is not possible here; use {' or '.join(allowed)}")
+        self.allowed = allowed
+
 
 class Conflict(CodeexError):
     """The state of the object or of an idempotency key does not allow this."""

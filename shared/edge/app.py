@@ -38,8 +38,7 @@ class Routes:
             raise NotFound(f"there is nothing at {path[:200]}; see docs/openapi.json for the paths")
         handler = methods.get("GET" if method == "HEAD" else method)
         if handler is None:
-            allowed = ", ".join(sorted(methods))
-            raise MethodNotAllowed(f"{method} is not possible here; use {allowed}")
+            raise MethodNotAllowed(method, tuple(sorted(methods)))
         return handler
 
 
@@ -63,6 +62,11 @@ class EdgeApp:
 
     def __init__(self, parts: EdgeParts) -> None:
         self._parts = parts
+
+    @property
+    def routes(self) -> Routes:
+        """The path table, beside which there is only ``/health``."""
+        return self._parts.routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one call."""
@@ -93,7 +97,9 @@ class EdgeApp:
 
     async def _serve(self, http: HttpRequest, send: Send, call: Call) -> None:
         parts = self._parts
-        if http.path == "/health" and http.method in ("GET", "HEAD"):
+        if http.path == "/health":
+            if http.method not in ("GET", "HEAD"):
+                raise MethodNotAllowed(http.method, ("GET",))
             body = {"status": "ok", "function": parts.function, "version": VERSION}
             await send_json(send, 200, call.headers(), dict(body))
             return

@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 
 from shared.edge.asgi import Header
-from shared.errors import CodeexError
+from shared.errors import CodeexError, MethodNotAllowed
 from shared.messages import JsonObject
+
+# Every 429 and 503 says when to come back (contract, Chat); this where nothing knows better, as
+# when a setting would have to change first.
+RETRY_AFTER_S = 30.0
 
 
 def error_object(error: CodeexError, request_id: str) -> JsonObject:
@@ -24,7 +28,11 @@ def error_object(error: CodeexError, request_id: str) -> JsonObject:
 
 
 def error_headers(error: CodeexError) -> list[Header]:
-    """``Retry-After`` (whole seconds, rounded up) where the error knows when to come back."""
-    if error.retry_after is None:
-        return []
-    return [(b"retry-after", b"%d" % max(1, math.ceil(error.retry_after)))]
+    """``Allow`` on 405 (RFC 9110, 15.5.6); ``Retry-After`` in whole seconds, rounded up, on 429
+    and 503 and wherever the error knows when to come back."""
+    if isinstance(error, MethodNotAllowed):
+        return [(b"allow", ", ".join(error.allowed).encode())]
+    wait = error.retry_after
+    if wait is None and error.status in (429, 503):
+        wait = RETRY_AFTER_S
+    return [] if wait is None else [(b"retry-after", b"%d" % max(1, math.ceil(wait)))]
