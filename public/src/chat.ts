@@ -30,12 +30,21 @@ export function stop(): void {
   running?.abort();
 }
 
-/** Sends a new message, or replaces an earlier one and everything after it. */
-export async function send(text: string, pictures: Picture[], replaces?: string): Promise<void> {
+export interface SendOptions {
+  /** The turn this message replaces, with everything after it. */
+  replaces?: string;
+  tool?: boolean;
+}
+
+export async function send(
+  text: string,
+  pictures: Picture[],
+  { replaces, tool }: SendOptions = {},
+): Promise<void> {
   const { turns } = conversation.get();
   const at = replaces ? turns.findIndex((turn) => turn.id === replaces) : -1;
   const before = at >= 0 ? turns.slice(0, at) : turns;
-  await answer([...before, { role: "user", id: newId(), text, pictures }]);
+  await answer([...before, { role: "user", id: newId(), text, pictures, tool }]);
 }
 
 /** Asks again for the answer that followed the last message. */
@@ -47,6 +56,8 @@ export async function regenerate(): Promise<void> {
 
 /** The body of a request for these turns under these settings. Shared with the code samples. */
 export function chatBody(turns: Turn[], chosen: Settings): ChatBody {
+  const asked = turns.findLast((turn) => turn.role === "user");
+  const tool = chosen.sampleTool || (asked?.role === "user" && asked.tool === true);
   return {
     model: chosen.model,
     messages: toMessages(turns),
@@ -54,7 +65,7 @@ export function chatBody(turns: Turn[], chosen: Settings): ChatBody {
     ...(chosen.stream && { stream_options: { include_usage: true } }),
     ...(chosen.temperature !== null && { temperature: chosen.temperature }),
     ...(chosen.maxTokens !== null && { max_tokens: chosen.maxTokens }),
-    ...(chosen.sampleTool && { tools: [SAMPLE_TOOL] }),
+    ...(tool && { tools: [SAMPLE_TOOL] }),
     codeex: routerOptions(chosen),
   };
 }

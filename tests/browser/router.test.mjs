@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { answer, ask, launch, open } from "./support/browser.mjs";
-import { startRouter } from "./support/real_server.mjs";
+import { faultsAre, favourite, startRouter } from "./support/real_server.mjs";
 
 let browser;
 let router;
@@ -36,10 +36,10 @@ describe("the playground on the router", () => {
       [/^Translation/, "multilingual"], [/^Image/, "vision in"], [/^Tool/, "agentic"],
     ];
     for (const [name, category] of expected) {
-      await page.getByRole("button", { name }).click();
+      await page.getByRole("list", { name: "Examples" }).getByRole("button", { name }).click();
       await page.getByRole("button", { name: "Send" }).waitFor();
       const last = await answer(page);
-      assert.ok((await last.locator(".prose").innerText()).length > 0, String(name));
+      assert.ok((await last.locator(":scope > .prose").innerText()).length > 0, String(name));
       const first = page.locator("article.answer .receipt summary .category").first();
       assert.equal(await first.innerText(), category, String(name));
       await page.getByRole("button", { name: "New chat" }).click();
@@ -47,20 +47,19 @@ describe("the playground on the router", () => {
   }));
 
   it("goes on when a provider is broken, and the receipt says how", visit(async (page) => {
-    await ask(page, "What is the capital of Portugal?");
-    const usual = await provider(await answer(page));
+    const question = "What is the capital of Portugal?";
+    const usual = await favourite(router.url, question);
     await page.getByRole("switch", { name: `Break ${usual}` }).check();
-    await page.getByText("Ask something: the receipt shows").waitFor();
-    await page.getByRole("button", { name: "Answer again" }).click();
-    await page.getByRole("button", { name: "Send" }).waitFor();
+    await faultsAre(router.url, 1);
+    await ask(page, question);
     const last = await answer(page);
     assert.notEqual(await provider(last), usual);
     await last.locator(".receipt summary").click();
     const lines = await last.locator(".timeline li").allInnerTexts();
-    assert.ok(lines.length >= 2 && lines[0].includes(usual) && lines[0].includes("server error"), lines.join("; "));
+    assert.ok(lines.length >= 2 && lines[0].includes(usual) && lines[0].includes("server error"), `${usual} broken: ${await last.innerText()}`);
     assert.match(lines.at(-1), /answered/);
     await page.getByRole("switch", { name: `Break ${usual}` }).uncheck();
-    await page.getByText("Break one and ask again").waitFor();
+    await faultsAre(router.url, 0);
   }));
 
   it("asks a model by name, dead or alive, chosen by keyboard", visit(async (page) => {

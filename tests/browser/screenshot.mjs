@@ -2,24 +2,25 @@
 // Writes docs/images/playground.png (1280x800). BASE_URL or a router of its own, as in the tests.
 import { fileURLToPath } from "node:url";
 import { answer, ask, launch, open } from "./support/browser.mjs";
-import { startRouter } from "./support/real_server.mjs";
+import { favourite, faultsAre, startRouter } from "./support/real_server.mjs";
 
 const target = fileURLToPath(new URL("../../docs/images/playground.png", import.meta.url));
-const question = "Write a Python function that merges overlapping intervals.";
+const first = "Write a Python function that merges overlapping intervals.";
+const second = "What is 348 * 27?";
 
 const router = await startRouter({ SIM_LATENCY: "typical" });
 const browser = await launch();
 try {
   const page = await open(browser, router.url, { colorScheme: "light", reducedMotion: "reduce" });
   page.setDefaultTimeout(30_000);
-  await ask(page, question);
-  const usual = await (await answer(page)).locator(".receipt summary .provider").innerText();
-  await page.getByRole("button", { name: "New chat" }).click();
+  await ask(page, first);
+  await (await answer(page)).locator(".hljs-keyword").first().waitFor();
+  const usual = await favourite(router.url, second);
   await page.getByRole("switch", { name: `Break ${usual}` }).check();
-  await page.getByText("Ask something: the receipt shows").waitFor();
-  await ask(page, question);
+  await faultsAre(router.url, 1);
+  await ask(page, second);
+  await page.locator("article.answer").nth(1).waitFor();
   const last = await answer(page);
-  await last.locator(".hljs-keyword").first().waitFor();
   await last.locator(".receipt summary").click();
   await page.mouse.move(640, 20);
   await page.evaluate(() => document.activeElement?.blur());

@@ -15,6 +15,8 @@ export interface UserTurn {
   id: string;
   text: string;
   pictures: Picture[];
+  /** The sample tool is offered for this message, whatever the settings say. */
+  tool?: boolean;
 }
 
 export type AnswerState = "waiting" | "streaming" | "done" | "stopped" | "failed";

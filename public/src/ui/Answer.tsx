@@ -33,21 +33,23 @@ export function Answer(props: { turn: AnswerTurn; last: boolean; busy: boolean }
       )}
       {turn.problem && <ErrorCard problem={turn.problem} />}
       {!growing && (
-        <div class="actions">
-          {turn.text && <CopyButton small text={() => turn.text} label="Copy answer" />}
-          {last && !turn.problem && (
-            <button
-              type="button"
-              class="quiet"
-              aria-label="Answer again"
-              title="Answer again"
-              disabled={busy}
-              onClick={() => void regenerate()}
-            >
-              <Retry />
-            </button>
-          )}
-          {turn.receipt && <Receipt turn={turn} receipt={turn.receipt} open={false} />}
+        <div class="foot-row">
+          {turn.receipt && <Receipt turn={turn} receipt={turn.receipt} />}
+          <div class="actions">
+            {turn.text && <CopyButton small text={() => turn.text} label="Copy answer" />}
+            {last && !turn.problem && (
+              <button
+                type="button"
+                class="quiet"
+                aria-label="Answer again"
+                title="Answer again"
+                disabled={busy}
+                onClick={() => void regenerate()}
+              >
+                <Retry />
+              </button>
+            )}
+          </div>
         </div>
       )}
     </article>

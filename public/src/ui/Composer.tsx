@@ -54,7 +54,7 @@ export function Composer() {
   };
   const submit = () => {
     if (busy || (text.trim() === "" && pictures.length === 0)) return;
-    void send(text.trim(), pictures, editing ?? undefined);
+    void send(text.trim(), pictures, { replaces: editing ?? undefined });
     clear();
   };
   const onKeyDown = (event: KeyboardEvent) => {

@@ -1,7 +1,6 @@
 // The first sight: what this is, and something to try for each kind of request.
 import { send } from "../chat.ts";
 import { sampleChart } from "../images.ts";
-import { settings } from "../state/settings.ts";
 
 interface Example {
   kind: string;
@@ -11,7 +10,7 @@ interface Example {
 }
 
 const EXAMPLES: readonly Example[] = [
-  { kind: "Small talk", text: "Hello! What is the tallest mountain in Africa?" },
+  { kind: "Small talk", text: "Good morning! How are you today?" },
   { kind: "Code", text: "Write a Python function that merges overlapping intervals, with a test." },
   { kind: "Mathematics", text: "Prove that the square root of 2 is irrational." },
   { kind: "Translation", text: "Translate into Japanese and Portuguese: “The last train leaves at midnight.”" },
@@ -21,8 +20,7 @@ const EXAMPLES: readonly Example[] = [
 
 export function Empty() {
   const ask = (example: Example) => {
-    if (example.tool) settings.update({ sampleTool: true });
-    void send(example.text, example.picture ? [sampleChart()] : []);
+    void send(example.text, example.picture ? [sampleChart()] : [], { tool: example.tool });
   };
   return (
     <div class="empty">

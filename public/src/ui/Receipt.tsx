@@ -1,5 +1,6 @@
 // The routing receipt: who answered, why, and everything that was tried on the way.
 import type { Attempt, Receipt as Data } from "../api/types.ts";
+import { useState } from "preact/hooks";
 import { catalog, labelOf } from "../state/catalog.ts";
 import type { AnswerTurn } from "../state/conversation.ts";
 import { useStore } from "../state/store.ts";
@@ -7,7 +8,7 @@ import { duration, words } from "../format.ts";
 import { Chevron, Warning } from "./icons.tsx";
 import { CopyButton, Provider } from "./parts.tsx";
 
-export function Receipt(props: { turn: AnswerTurn; receipt: Data; open: boolean }) {
+export function Receipt(props: { turn: AnswerTurn; receipt: Data }) {
   const { turn, receipt } = props;
   const { models } = useStore(catalog);
   const name = (id: string) => labelOf(id, models);
@@ -20,7 +21,6 @@ export function Receipt(props: { turn: AnswerTurn; receipt: Data; open: boolean 
   return (
     <details
       class="receipt"
-      open={props.open}
       onToggle={(event) => {
         if (event.currentTarget.open) event.currentTarget.scrollIntoView({ block: "nearest" });
       }}
@@ -55,7 +55,7 @@ function Why(props: { receipt: Data }) {
   const found = props.receipt.classification;
   const reason = props.receipt.routing?.reason;
   return (
-    <section>
+    <section class="why">
       {found?.category && (
         <p class="verdict">
           <strong>{words(found.category)}</strong>
@@ -64,8 +64,8 @@ function Why(props: { receipt: Data }) {
           {found.source && <span>by the {words(found.source)} classifier</span>}
         </p>
       )}
-      {found?.reasoning && <p>{found.reasoning}</p>}
-      {reason && <p class="reason">{reason}</p>}
+      {found?.reasoning && <p>Why this category: {found.reasoning}</p>}
+      {reason && <p>Why this chain: {reason}</p>}
     </section>
   );
 }
@@ -115,9 +115,14 @@ function Attempts(props: { attempts: Attempt[]; name: (id: string) => string }) 
   );
 }
 
+/** Longer chains open on request: the first links are what mattered. */
+const CHAIN_SHOWN = 4;
+
 function Chain(props: { receipt: Data; name: (id: string) => string }) {
+  const [all, setAll] = useState(false);
   const chain = props.receipt.routing?.chain ?? [];
   if (chain.length === 0) return null;
+  const shown = all ? chain : chain.slice(0, CHAIN_SHOWN);
   const tried = new Map(
     (props.receipt.routing?.attempts ?? []).map((attempt) => [attempt.model, attempt.outcome]),
   );
@@ -125,7 +130,7 @@ function Chain(props: { receipt: Data; name: (id: string) => string }) {
     <section>
       <h2>Chain</h2>
       <ol class="chain">
-        {chain.map((entry) => {
+        {shown.map((entry) => {
           const outcome = tried.get(entry.model);
           return (
             <li key={entry.model} data-outcome={outcome && (outcome === "ok" ? "ok" : "failed")}>
@@ -138,6 +143,13 @@ function Chain(props: { receipt: Data; name: (id: string) => string }) {
             </li>
           );
         })}
+        {shown.length < chain.length && (
+          <li class="more">
+            <button type="button" class="quiet" onClick={() => setAll(true)}>
+              {chain.length - shown.length} more
+            </button>
+          </li>
+        )}
       </ol>
     </section>
   );
@@ -150,7 +162,7 @@ function Figures(props: { turn: AnswerTurn; receipt: Data }) {
   const rows: [string, string][] = Object.entries(receipt.timings_ms ?? {})
     .filter(([, value]) => typeof value === "number")
     .map(([key, value]) => [words(key.replace(/_ms$/, "")), duration(value)]);
-  if (turn.firstTokenMs !== undefined) rows.push(["first token here", duration(turn.firstTokenMs)]);
+  if (turn.firstTokenMs !== undefined && receipt.timings_ms?.first_token === undefined) rows.push(["first token", duration(turn.firstTokenMs)]);
   if (usage?.prompt_tokens !== undefined) rows.push(["tokens in", String(usage.prompt_tokens)]);
   if (usage?.completion_tokens !== undefined) {
     rows.push(["tokens out", `${usage.completion_tokens}${reasoning ? ` (${reasoning} thinking)` : ""}`]);

@@ -48,6 +48,28 @@ export async function startRouter(settings = {}) {
   return { url, close };
 }
 
+/** The name of the provider that is first in line for this question at this moment. */
+export async function favourite(url, question) {
+  const response = await fetch(`${url}/v1/route`, {
+    method: "POST",
+    headers: { Authorization: "Bearer dev-alice", "Content-Type": "application/json" },
+    body: JSON.stringify({ model: "auto", messages: [{ role: "user", content: question }] }),
+  });
+  const { provider } = (await response.json()).plan.chain[0];
+  return { groq: "Groq", cerebras: "Cerebras", google: "Google", huggingface: "Hugging Face" }[provider];
+}
+
+/** Waits until the simulator holds as many faults as this. */
+export async function faultsAre(url, count) {
+  const end = Date.now() + 5000;
+  for (;;) {
+    const { faults } = await (await fetch(`${url}/sim/faults`)).json();
+    if (faults.length === count) return;
+    if (Date.now() > end) throw new Error(`${faults.length} faults instead of ${count}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 /** Up means: the API's simulator answers and the page has been built. */
 async function answers(url) {
   try {
