@@ -17,7 +17,6 @@ _LEFT_OUT = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "needs_node: runs JavaScript clients under Node.js")
     told = os.environ.get("CODEEX_LEFT_OUT", "")
     config.stash[_LEFT_OUT] = [line for line in told.splitlines() if line]
 
