@@ -23,7 +23,8 @@ _SERVICES = words(
     "nginx app staging production build version branch release latest deployment computer router"
 )
 _PLACES = words(
-    "table flight flights hotel room ticket tickets appointment taxi cab car restaurant seat seats "
+    "spot parking desk rooms stay airbnb cruise tour haircut lesson session ride table flight "
+    "flights hotel room ticket tickets appointment taxi cab car restaurant seat seats "
     "trip reservation train massage slot court venue"
 )
 _APPS = words("twitter x facebook linkedin slack instagram channel reddit discord teams blog")
@@ -32,7 +33,7 @@ _APPS = words("twitter x facebook linkedin slack instagram channel reddit discor
 _ACTS: dict[str, frozenset[str]] = {
     "browse": _ANY,
     "navigate": words("to website page site browser"),
-    "search": words("web online internet google amazon site flights hotels news website"),
+    "search": words("for up web online internet google amazon site flights hotels news website"),
     "google": _ANY,
     "book": _PLACES,
     "reserve": _PLACES,
@@ -57,7 +58,8 @@ _ACTS: dict[str, frozenset[str]] = {
     ),
     "create": words("ticket issue event reminder calendar folder meeting pull-request invite"),
     "open": words(
-        "spreadsheet presentation door gate notepad excel word slack curtains blinds "
+        "youtube netflix chrome safari firefox whatsapp telegram zoom settings spreadsheet "
+        "presentation door gate notepad excel word slack curtains blinds "
         "browser website app tab page file http https url gmail spotify repository calendar inbox "
         "email folder terminal document camera door garage"
     ),
@@ -84,7 +86,8 @@ _ACTS: dict[str, frozenset[str]] = {
     "stop": _SERVICES,
     "start": _SERVICES,
     "run": words(
-        "test tests command commands script server backup job pipeline playbook migration "
+        "build lint linter test tests command commands script server backup job pipeline "
+        "playbook migration "
         "migrations npm docker git shell terminal deployment ls suite benchmark scan"
     ),
     "execute": words("command commands script job pipeline test tests shell terminal"),
@@ -114,11 +117,13 @@ _ACTS: dict[str, frozenset[str]] = {
     "fill": words("form forms application survey fields"),
     "submit": words("form application it ticket order claim"),
     "look": words("online web internet price order status latest website booking hours reviews"),
-    "find": words("online flight flights hotel hotels near nearby cheapest"),
+    "find": words("trending now reddit online flight flights hotel hotels near nearby cheapest"),
     "monitor": words("page website price server prices site stock and"),
     "track": words("package order flight shipment parcel"),
     "scrape": words("website site page pages prices"),
-    "play": words("song songs music playlist spotify album"),
+    "play": words(
+        "jazz some radio podcast youtube netflix track song songs music playlist spotify album"
+    ),
     "sync": _ANY,
     "update": words("spreadsheet crm calendar record sheet jira ticket status row"),
     "assign": words("ticket issue task it"),
@@ -182,9 +187,9 @@ def _of_clause(turn: Turn, head: Head) -> Signal:
     if head.kind is not Kind.ORDER or head.verb not in _ACTS:
         return NONE
     after = turn.near(head.at + 1, 10)
-    if not after or after[0] in _NOT_AFTER:
-        return NONE
     objects = _ACTS[head.verb]
+    if not after or (after[0] in _NOT_AFTER and after[0] not in objects):
+        return NONE
     if head.verb == "remind" and after[0] not in ("me", "us"):
         return NONE
     why = f"asks to act outside the chat ({head.verb})"

@@ -7,7 +7,8 @@ from shared.classify.words import Signal, words
 from shared.model import Category
 
 _SMALL_TALK = words(
-    "hi hello hey there thanks thank you thx bye goodbye good morning evening night afternoon "
+    "doing going feeling things nice to meet meeting i i'm good fine hi hello hey there thanks "
+    "thank you thx bye goodbye good morning evening night afternoon "
     "how are today ok okay yes no cool great nice awesome perfect that's that was all lol sorry "
     "how's welcome your name what's sup is it so very much a lot helpful for the help"
 )
@@ -83,6 +84,9 @@ def _question(turn: Turn, verb: str, at: int) -> tuple[Category, Signal]:
     opens = not turn.words.isdisjoint(_OPEN)
     if not turn.words.isdisjoint(_SPELLING) and turn.length <= 10:
         return Category.SIMPLE, Signal(0.75, "asks for a spelling")
+    personal = "i" in turn.tokens and turn.length > 5
+    if verb != "how" and (personal or "how" in turn.words or "why" in turn.words):
+        return Category.MEDIUM, Signal(0.7, "a question with more than one part")
     if verb == "what" and follow == "are" and not turn.words.isdisjoint(_SEVERAL):
         return Category.MEDIUM, Signal(0.7, "asks for several things")
     if verb in ("how", "how's") and follow not in _QUANTITIES:

@@ -28,37 +28,47 @@ _COMMON: dict[str, str] = {
     "en": "the of and to in is that it for on you with as are this be what how why who when where "
     "can i my me a an do does from at not or which please write give make have was if your would "
     "there we they he she about into will all tell show find explain but by so just then let's",
-    "es": "el la los las de que y en un una por para con no es qué cómo cuál dónde como del se lo "
-    "está son más hola gracias quiero puedes escribe explica cuánto cuántos mi al o muy palabras",
-    "fr": "le la les des de un une et est que qui en pour dans ce cette avec pas sur je tu vous "
-    "nous comment quel quelle quelles pourquoi où bonjour merci ça va du au aux mon ma écris plus",
-    "de": "der die das und ist ein eine einen nicht mit für auf wie was warum ich du sie es den "
-    "dem von zu im wo wer kann bitte erkläre schreibe hallo danke auch werden welche mir man am "
-    "ein",
-    "it": "il lo la gli le di che è un una per con non come qual quale dove perché sono del della "
-    "ciao grazie questa questo scrivi spiega mi si al nel anche più cosa sul dorme frase",
-    "pt": "o a os as de que e em um uma para com não é como qual onde por do da se mais você eu "
-    "olá obrigado obrigada escreve escreva explique sobre quais são no na dos meu minha isso está",
-    "nl": "de het een en van is dat niet met voor op hoe wat waarom ik je jij zijn er aan te in "
-    "waar wie kun kan uitleggen hallo bedankt schrijf mijn ook maar naar hebben deze werken",
-    "sv": "och att det är en ett som inte med för på hur vad varför jag du till av den kan hej "
-    "tack mellan skillnaden skriv förklara var vem min om från har vilken",
+    "es": "cuáles mejor mejores hacer puede ser estar tengo tiene hay dónde cuándo funciona el "
+    "la los las de que y en un una por para con no es qué cómo cuál dónde como del se lo está "
+    "son más hola gracias quiero puedes escribe explica cuánto cuántos mi al o muy palabras",
+    "fr": "quels sont meilleur meilleurs meilleure faire peut à il elle cette ces être "
+    "fonctionne le la les des de un une et est que qui en pour dans ce cette avec pas sur je tu "
+    "vous nous comment quel quelle quelles pourquoi où bonjour merci ça va du au aux mon ma "
+    "écris plus",
+    "de": "welcher welches wann gibt soll kannst haben sind ihr unsere heute kochen macht der "
+    "die das und ist ein eine einen nicht mit für auf wie was warum ich du sie es den dem von zu "
+    "im wo wer kann bitte erkläre schreibe hallo danke auch werden welche mir man am ein",
+    "it": "quali migliori fare posso ho sei cosa quando sai fa si il lo la gli le di che è un "
+    "una per con non come qual quale dove perché sono del della ciao grazie questa questo scrivi "
+    "spiega mi si al nel anche più cosa sul dorme frase",
+    "pt": "quais melhor melhores fazer posso tem quando ser pode foi seu sua o a os as de que e "
+    "em um uma para com não é como qual onde por do da se mais você eu olá obrigado obrigada "
+    "escreve escreva explique sobre quais são no na dos meu minha isso está",
+    "nl": "wanneer welke welk moet goed deze mag hebt heb laat kunnen worden de het een en van "
+    "is dat niet met voor op hoe wat waarom ik je jij zijn er aan te in waar wie kun kan "
+    "uitleggen hallo bedankt schrijf mijn ook maar naar hebben deze werken",
+    "sv": "hjälpa mig dig mitt mina läxa kommer ska vill bästa och att det är en ett som inte "
+    "med för på hur vad varför jag du till av den kan hej tack mellan skillnaden skriv förklara "
+    "var vem min om från har vilken",
     "da": "og at det er en et som ikke med for på hvordan hvad hvorfor jeg du til af den kan hej "
     "tak mellem forskellen skriv forklar hvor hvem min om fra har hvilken",
     "no": "og at det er en et som ikke med for på hvordan hva hvorfor jeg du til av den kan hei "
     "takk mellom forskjellen skriv forklar hvor hvem min om fra har hvilken",
-    "fi": "ja on ei se että mikä miten miksi missä kuka voi minä sinä hän ovat oli kuin mitä joka "
-    "hei kiitos kirjoita selitä suomen kuinka minun myös tai mutta onko",
-    "pl": "i w na nie jest to że się z do jak co dlaczego gdzie kto jaki jaka jakie czy ja ty po "
-    "za cześć dziękuję napisz wyjaśnij napisać dla od są mi dobre proszę dzień dobry",
+    "fi": "tarkoittaa minulle sinun pitää olen olet paljon voisitko ja on ei se että mikä miten "
+    "miksi missä kuka voi minä sinä hän ovat oli kuin mitä joka hei kiitos kirjoita selitä "
+    "suomen kuinka minun myös tai mutta onko",
+    "pl": "kiedy jaką mogę podaj gdzie przepis zrobić opowiedz mam może i w na nie jest to że "
+    "się z do jak co dlaczego gdzie kto jaki jaka jakie czy ja ty po za cześć dziękuję napisz "
+    "wyjaśnij napisać dla od są mi dobre proszę dzień dobry",
     "cs": "a je v na se to že s do jak co proč kde kdo jaký jaká není pro ahoj děkuji napiš "
     "vysvětli jsem jsou které který od mi mezi prosím",
     "ro": "și în este nu cu pentru care ce cum de unde cine un o la mai sunt scrie explică bună "
     "mulțumesc din pe să sau despre",
     "hu": "a az és hogy nem egy van mi miért hol ki hogyan meg is szia köszönöm írj magyarázd el "
     "ez milyen mennyi melyik mit nagyon kell",
-    "tr": "ve bir bu ne nasıl neden için ile mi mı de da çok nerede kim hangisidir hangi merhaba "
-    "teşekkürler yaz açıkla nedir var daha en gibi büyük olan",
+    "tr": "bana sen ben şey anlat olarak kadar nasılsın mı misin lütfen ve bir bu ne nasıl neden "
+    "için ile mi mı de da çok nerede kim hangisidir hangi merhaba teşekkürler yaz açıkla nedir "
+    "var daha en gibi büyük olan",
     "vi": "và là của có không để một các cho với như thế nào làm tôi bạn gì được trong những tại "
     "sao ở xin chào cảm ơn hãy viết học hơn tiếng",
     "id": "yang dan di apa bagaimana mengapa untuk dengan dari ini itu tidak saya adalah ke pada "

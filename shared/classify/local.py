@@ -24,6 +24,8 @@ from shared.model import Capability, Category
 
 # R3, decision: more tokens than this need a long window.
 LONG_CONTEXT_TOKENS = 100_000
+# What decides for code, logic or planning: nothing more special can follow, so less is enough.
+TOPIC_DECIDES = 0.42
 # Of a near miss, how much is taken off the confidence in what comes after it.
 _DOUBT = 0.35
 # Later evidence that is stronger by this much beats an earlier match that is weak itself.
@@ -127,7 +129,7 @@ def _of_topic(turn: Turn, doubt: float) -> _Verdict:
         (Category.COMPLEX, is_complex(turn)),
     )
     for place, (category, signal) in enumerate(ranked):
-        if signal.score < DECIDES:
+        if signal.score < TOPIC_DECIDES:
             doubt = max(doubt, signal.score)
             continue
         rival = max((later.score for _, later in ranked[place + 1 :]), default=0.0)

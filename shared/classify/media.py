@@ -11,10 +11,11 @@ from shared.classify.turn import Head, Kind, Turn
 from shared.classify.words import NONE, Signal, words
 
 _MAKE = words(
-    "make create generate produce design render craft draw paint sketch illustrate doodle animate "
+    "do make create generate produce design render craft draw paint sketch illustrate doodle "
+    "animate "
     "film show give get want need turn convert transform use using visualize visualise compose send"
 )
-_DRAW = words("draw paint sketch doodle illustrate dibuja dibújame dibujame")
+_DRAW = words("render draw paint sketch doodle illustrate dibuja dibújame dibujame")
 _PICTURES = words(
     "image images picture pictures pic pics photo photos photograph photographs drawing drawings "
     "painting paintings illustration illustrations logo logos icon icons portrait portraits "
@@ -27,7 +28,8 @@ _PICTURES = words(
 _LOOSE = words("scene landscape comic mockup tattoo")
 _VISUAL_VERBS = words("draw paint sketch illustrate render doodle")
 _VIDEOS = words(
-    "video videos clip clips animation animations movie film footage timelapse time-lapse trailer "
+    "commercial b-roll montage video videos clip clips animation animations movie film footage "
+    "timelapse time-lapse trailer "
     "gif reel videoclip"
 )
 # Objects of "film" and "animate" are whatever follows; these two make videos by themselves.
@@ -43,7 +45,6 @@ _ARTS = words(
 # "Coloring page" is one; any other page is text or code.
 _PAGES = words("coloring colouring")
 _COVERS = words("album book magazine cd record podcast")
-_RENDERED = words("3d isometric photorealistic blender raytraced voxel low-poly")
 # What may follow the object. Any other noun would make it part of a compound.
 _AFTER = words(
     "of showing with for about in on at that where which featuring depicting from as based to and "
@@ -60,7 +61,8 @@ _STOPS = words(
 _ABSTRACT = words(
     "conclusion conclusions inference inferences parallel parallels comparison comparisons "
     "distinction lesson lessons attention breath blood card cards lot lots sample samples "
-    "connection connections analogy analogies contrast straw straws inspiration criticism ire "
+    "connection connections analogy analogies contrast straw straws inspiration criticism "
+    "judgment judgement opinion service assistance verdict template json ire "
     "crowd fire outlook future plan outline idea ideas argument point concept difference "
     "differences importance strategy inventory boundaries line lines money salary"
 )
@@ -169,8 +171,7 @@ def _of_clause(turn: Turn, head: Head) -> tuple[Signal, bool]:
     if verb in _FILMING:
         moved = bool(after) and (after[0] in _ARTICLES or after[0] == "this")
         return (Signal(0.8, f"asks to {verb} something") if moved else NONE), True
-    drawn = verb in _DRAW or (verb == "render" and not _RENDERED.isdisjoint(after))
-    return (_drawing(verb, after) if drawn else NONE), False
+    return (_drawing(verb, after) if verb in _DRAW else NONE), False
 
 
 def _object(turn: Turn, start: int, verb: str) -> tuple[str, bool]:

@@ -13,15 +13,16 @@ from shared.classify.turn import Head, Kind, Turn
 from shared.classify.words import NONE, Signal, weights, words
 
 _CODE_WORDS = weights(
-    w50="vim emacs vscode gradle maven cmake redis kafka elasticsearch firestore supabase "
-    "selenium playwright cypress eslint tailwind flutter verilog vhdl fortran lua elixir erlang "
-    "clojure ocaml wasm redux prisma cors jwt stdin stdout malloc goroutine mermaid plantuml "
-    "tikz graphviz latex python javascript typescript c++ c# golang php kotlin scala haskell "
-    "perl matlab sql mysql postgresql postgres sqlite mongodb html css scss sass jsx tsx vue "
-    "django flask fastapi node.js nodejs next.js jquery numpy pandas pytorch tensorflow "
-    "matplotlib dockerfile kubernetes terraform ansible bash powershell regex regexp graphql "
-    "webpack pytest junit laravel vba makefile solidity svg nullpointerexception typeerror "
-    "keyerror segfault stacktrace pseudocode async/await linq opencv typescript's crud",
+    w50="yaml one-liner tkinter indentation onclick vim emacs vscode gradle maven cmake redis "
+    "kafka elasticsearch firestore supabase selenium playwright cypress eslint tailwind flutter "
+    "verilog vhdl fortran lua elixir erlang clojure ocaml wasm redux prisma cors jwt stdin "
+    "stdout malloc goroutine mermaid plantuml tikz graphviz latex python javascript typescript "
+    "c++ c# golang php kotlin scala haskell perl matlab sql mysql postgresql postgres sqlite "
+    "mongodb html css scss sass jsx tsx vue django flask fastapi node.js nodejs next.js jquery "
+    "numpy pandas pytorch tensorflow matplotlib dockerfile kubernetes terraform ansible bash "
+    "powershell regex regexp graphql webpack pytest junit laravel vba makefile solidity svg "
+    "nullpointerexception typeerror keyerror segfault stacktrace pseudocode async/await linq "
+    "opencv typescript's crud",
     w35="segmentation deadlock polymorphism enum struct tuple dictionary comprehension coroutine "
     "callback dom props aws azure lambda kernel terminal-command makefile vectorize leetcode "
     "unit-testing onclick navbar dropdown landing-page cmd sudo chmod grep awk sed binary bubble "
@@ -31,14 +32,14 @@ _CODE_WORDS = weights(
     "pointers mutex decorator iterator generics lambda div pagination websocket oauth middleware "
     "orm cli subprocess quicksort mergesort hashmap bugfix syntax npm pip cron boolean nginx ssh "
     "linux code programming coding stylesheet webhook localhost async await enum lru excel",
-    w25="landing fault tuples inheritance interface promise hook hooks state route controller "
-    "join index socket request headers http lambda training-loop cnn model github workflow "
-    "actions stack overflow complexity exit inputs rust ruby swift go c r express spring "
-    "assembly shell loop array arrays variable variables schema app query queries component "
-    "method class script program algorithm database exception bug error compile commit branch "
-    "repo repository string integer null undefined queue stack hash parser thread library module "
-    "package column rows unit-tests button page cache list tree linked sort server deploy csv "
-    "type types",
+    w25="formula macro curl requests sheet cell cells password landing fault tuples inheritance "
+    "interface promise hook hooks state route controller join index socket request headers http "
+    "lambda training-loop cnn model github workflow actions stack overflow complexity exit "
+    "inputs rust ruby swift go c r express spring assembly shell loop array arrays variable "
+    "variables schema app query queries component method class script program algorithm database "
+    "exception bug error compile commit branch repo repository string integer null undefined "
+    "queue stack hash parser thread library module package column rows unit-tests button page "
+    "cache list tree linked sort server deploy csv type types",
 )
 _CODE_VERBS = words(
     "write implement code program debug fix refactor optimize optimise convert port create build "
@@ -106,7 +107,11 @@ _LOGIC = re.compile(
     r"|figure|identify|tell|get everyone)\b|\b(?:across|cross) (?:a|the) (?:river|bridge)"
     r"|\bhow is (?:this|that|it) possible|\bif today is|\bif yesterday|\bwho (?:is|was) lying"
     r"|\b(?:to the )?(?:left|right) of \w+.{1,80}\b(?:who|where|which)\b"
-    r"|\bmust be true\b|\bcan (?:we|you|i) conclude\b|\bnext (?:number|term|letter|shape)\b",
+    r"|\bconvert .{1,40} (?:fraction|decimal|binary|hexadecimal|percentage)\b"
+    r"|\bdoes(?:n't| not) belong\b|\btrue or false\b|\bday (?:before yesterday|after tomorrow)\b"
+    r"|\bbrothers and sisters\b|\bminimum (?:time|number|amount)\b|\binto \w+ (?:equal )?pieces\b"
+    r"|\bin a race\b|\bmust be true\b"
+    r"|\bcan (?:we|you|i) conclude\b|\bnext (?:number|term|letter|shape)\b",
     re.S,
 )
 _QUANTIFIED = re.compile(r"\b(?:all|some|no|every|only) \w+(?: \w+)? (?:are|is|have)\b")
@@ -121,28 +126,31 @@ _PLAN_WORDS = weights(
     "merger stakeholders competitors financing investors churn restructure geopolitical llc "
     "initiatives trade-offs tradeoffs mitigations mitigate feasibility policy b2b saas "
     "negotiation litigation plaintiff",
-    w22="fiscal social environmental economic political banks housing interest rates central "
-    "emerging trade tariffs sanctions government energy climate infrastructure transport shares "
-    "partners suppliers procurement logistics kpis okrs brand sales growth retention portfolio "
-    "hiring layoffs workforce staff nonprofit non-profit hospital city ministry agency "
-    "enterprise resellers packaging customers customer stadium nuclear benefits recovery "
-    "disaster negotiation schedule duties relocation communication perspectives siblings value "
-    "finance options long-term stakeholder expansion regional funding grant privacy employer "
-    "privately dismissal fired consumer startup board runway founders marketing detailed "
-    "campaign migrating migration downtime data-center cloud phased launching rights court "
-    "lawyer employer insurance mortgage retirement retiring national contract clause tax equity "
-    "pricing market budget revenue cash supply chain crisis business economics risk risks "
-    "constraints constraint implications consequences prioritize prioritise contractors company "
-    "companies employees labour labor public cost costs union vendor fundraising donor clinical "
-    "trial protocol recommendation dependencies organization organisation manufacturer inventory "
-    "resilience quarters migrate joint venture merger ip",
+    w22="strategic-implications nato alliance treaty refunds dispute terms turnover annual tight "
+    "ban enforcement tourism rents reform enrolment district closures plant inheriting brothers "
+    "entering competitor nordic savings career fiscal social environmental economic political "
+    "banks housing interest rates central emerging trade tariffs sanctions government energy "
+    "climate infrastructure transport shares partners suppliers procurement logistics kpis okrs "
+    "brand sales growth retention portfolio hiring layoffs workforce staff nonprofit non-profit "
+    "hospital city ministry agency enterprise resellers packaging customers customer stadium "
+    "nuclear benefits recovery disaster negotiation schedule duties relocation communication "
+    "perspectives siblings value finance options long-term stakeholder expansion regional "
+    "funding grant privacy employer privately dismissal fired consumer startup board runway "
+    "founders marketing detailed campaign migrating migration downtime data-center cloud phased "
+    "launching rights court lawyer employer insurance mortgage retirement retiring national "
+    "contract clause tax equity pricing market budget revenue cash supply chain crisis business "
+    "economics risk risks constraints constraint implications consequences prioritize prioritise "
+    "contractors company companies employees labour labor public cost costs union vendor "
+    "fundraising donor clinical trial protocol recommendation dependencies organization "
+    "organisation manufacturer inventory resilience quarters migrate joint venture merger ip",
     w15="analyze analyse evaluate assess plan develop devise propose recommend advise conduct "
     "critically weigh considering given under without while must most limited balances balance "
     "including covering avoiding justify options pros cons compare requirements deadline analysis "
     "design draft review fair explain against",
 )
 _PLAN_HEADS = words(
-    "analyze analyse evaluate assess plan develop devise design propose recommend prioritize "
+    "organize organise arrange coordinate analyze analyse evaluate assess plan develop devise "
+    "design propose recommend prioritize "
     "prioritise draft conduct advise review weigh critically compare create structure outline "
     "write build formulate prepare"
 )
@@ -151,9 +159,10 @@ _PLAN_HEADS = words(
 # Results that take planning, and the everyday plans that do not.
 _PLAN_OBJECTS = words(
     "strategy plan roadmap policy campaign framework analysis proposal governance agreement "
-    "assessment protocol itinerary"
+    "assessment protocol program programme itinerary"
 )
 _ANALYSIS = words("analyze analyse evaluate assess devise formulate prioritize prioritise weigh")
+_PLANNING = words("plan organize organise arrange coordinate")
 _LITERATURE = words(
     "poem novel symbolism character theme painting song essay book story play film sentence lyrics"
 )
@@ -251,11 +260,13 @@ def is_complex(turn: Turn) -> Signal:
     if score < 0.15:
         return NONE
     lead = turn.lead
-    score -= 0.2
+    score -= 0.12
     if "we" in turn.words or "our" in turn.words:
         score += 0.12
     if lead is not None and lead.verb in _PLAN_HEADS:
         score += 0.1
+        if lead.verb in _PLANNING and turn.length > 14:
+            score += 0.25
         if lead.verb in _ANALYSIS and turn.length > 8 and turn.words.isdisjoint(_LITERATURE):
             score += 0.2
         near = turn.near(lead.at, 9)

@@ -23,5 +23,12 @@ def words(text: str) -> frozenset[str]:
 
 
 def weights(**groups: str) -> dict[str, float]:
-    """A table word -> weight. A group's name is its weight in hundredths: ``w35="code regex"``."""
-    return {word: int(name[1:]) / 100 for name, group in groups.items() for word in group.split()}
+    """A table word -> weight. A group's name is its weight in hundredths: ``w35="code regex"``.
+
+    Groups are given heaviest first; a word in several has the weight of the first.
+    """
+    table: dict[str, float] = {}
+    for name, group in groups.items():
+        for word in group.split():
+            table.setdefault(word, int(name[1:]) / 100)
+    return table
