@@ -72,7 +72,7 @@ class Told:
 
 
 USAGE = {
-    "groq": Told(1101, 211),
-    "cerebras": Told(1202, 222),
-    "google": Told(1303, 233, reasoning=20),
+    "groq": Told(1101, 391),
+    "cerebras": Told(1202, 402),
+    "google": Told(1303, 413, reasoning=20),
 }

@@ -90,14 +90,12 @@ RESCUES = (
         "cut, and the next is down",
         "rescue",
         {"primary": (does.breaks(6, Cut()),), "second": (does.fails("unavailable"),)},
-        BROKEN_OFF,
         modes=STREAM,
     ),
     Scenario(
         "cut, and the next is silent",
         "rescue",
         {"primary": (does.breaks(6, Cut()),), "second": (does.silent,)},
-        BROKEN_OFF,
         modes=STREAM,
     ),
     Scenario(

@@ -57,7 +57,7 @@ def test_the_right_answer_passes() -> None:
         (answered(body=b"data: <html>"), "own words were passed on"),
         (answered(done=False), "ended in silence"),
         (answered(usage=None), "no usage"),
-        (answered(usage={"prompt_tokens": 20, "completion_tokens": 211}), "usage 20/211"),
+        (answered(usage={"prompt_tokens": 20, "completion_tokens": 391}), "usage 20/391"),
         (answered(model="cerebras-gpt-oss-120b"), "a model that was not asked"),
         (answered(HALF, error={"code": "provider_error"}, finish="stop"), "ended as complete"),
         (answered("no", error={"code": "provider_error"}, done=False), "before its error"),
