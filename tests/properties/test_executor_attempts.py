@@ -182,7 +182,7 @@ def carry_out(case: Case) -> Outcome:
     return run_virtual(main())
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(cases)
 def test_p73_every_request_ends_by_its_deadline(case: Case) -> None:
     outcome = carry_out(case)
@@ -199,6 +199,7 @@ def test_p73_every_request_ends_by_its_deadline(case: Case) -> None:
         assert one.id in case.chain or one.id not in outcome.world.asked()
 
 
+@settings(deadline=None)
 @given(cases)
 def test_no_model_is_asked_without_end(case: Case) -> None:
     """LESSONS 1: at most twice (alone: thrice), but for limits that say when they end."""
@@ -209,6 +210,7 @@ def test_no_model_is_asked_without_end(case: Case) -> None:
         assert sum(line.outcome != "rate_limited" for line in lines) <= rounds
 
 
+@settings(deadline=None)
 @given(cases)
 def test_p23_primary_failure_runs_the_next_model(case: Case) -> None:
     case.warm, case.max_attempts, case.fallback, case.named = [], 20, True, False
@@ -227,6 +229,7 @@ def test_p23_primary_failure_runs_the_next_model(case: Case) -> None:
     assert outcome.world.asked()[:2] == case.chain[:2]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 30))
 def test_p24_backoff_bounds_grow_exponentially_to_their_cap(seed: int, length: int) -> None:
     backoff = Backoff(random.Random(seed))
@@ -238,6 +241,7 @@ def test_p24_backoff_bounds_grow_exponentially_to_their_cap(seed: int, length: i
         assert low <= backoff.delay(failures) <= high <= CAP_S
 
 
+@settings(deadline=None)
 @given(st.integers(2, 6), st.integers(0, 1000))
 def test_p24_attempts_at_one_provider_are_spaced_by_it(models: int, seed: int) -> None:
     async def main() -> None:
@@ -260,6 +264,7 @@ def test_p24_attempts_at_one_provider_are_spaced_by_it(models: int, seed: int) -
     run_virtual(main())
 
 
+@settings(deadline=None)
 @given(cases, st.sets(st.sampled_from([one.id for one in CARDS]), min_size=1))
 def test_p25_after_a_429_another_provider_is_next(case: Case, full: set[str]) -> None:
     case.named, case.warm, case.fallback = False, [], True
@@ -288,6 +293,7 @@ def test_p25_after_a_429_another_provider_is_next(case: Case, full: set[str]) ->
             assert following.provider != line.provider
 
 
+@settings(deadline=None)
 @given(cases)
 def test_p26_a_timeout_is_retried_with_more_time(case: Case) -> None:
     outcome = carry_out(case)
@@ -306,6 +312,7 @@ def test_p26_a_timeout_is_retried_with_more_time(case: Case) -> None:
                 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from([401, 403]), st.booleans())
 def test_p27_p65_a_rejected_key_rests_its_provider_at_once(status: int, stream: bool) -> None:
     async def main() -> None:
@@ -334,6 +341,7 @@ def test_p27_p65_a_rejected_key_rests_its_provider_at_once(status: int, stream: 
     run_virtual(main())
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(SERVER_ERRORS),
     st.integers(1, 3),
@@ -356,6 +364,7 @@ def test_p63_server_errors_fall_back_unseen(
     assert [line.outcome for line in outcome.trace.attempts] == ["server_error"] * broken + ["ok"]
 
 
+@settings(deadline=None)
 @given(cases)
 def test_p64_limits_never_look_like_trouble(case: Case) -> None:
     """All at their limit: a 429 that says when, never a 5xx."""
@@ -368,6 +377,7 @@ def test_p64_limits_never_look_like_trouble(case: Case) -> None:
         assert outcome.error.retry_after > 0
 
 
+@settings(deadline=None)
 @given(cases)
 def test_p66_a_timeout_leads_to_another_model_or_more_time(case: Case) -> None:
     case.acts[case.chain[0]] = [SILENT, OK]
@@ -380,6 +390,7 @@ def test_p66_a_timeout_leads_to_another_model_or_more_time(case: Case) -> None:
         assert asked[1] != asked[0]
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([ModelGone, FieldUnsupported]),
     st.sampled_from(["auto", "alpha-1", "org/alpha"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import (
@@ -135,6 +135,7 @@ def could_serve(scene: Scene, one: ModelCard) -> bool:
     )
 
 
+@settings(deadline=None)
 @given(scenes())
 def test_p17_usable_primary_is_selected(scene: Scene) -> None:
     scene.request.model = "auto"
@@ -153,6 +154,7 @@ def test_p17_usable_primary_is_selected(scene: Scene) -> None:
             assert plan.chain[0].card is primary
 
 
+@settings(deadline=None)
 @given(scenes())
 def test_p18_fallback_chain_ordering(scene: Scene) -> None:
     for _ in range(2):
@@ -164,6 +166,7 @@ def test_p18_fallback_chain_ordering(scene: Scene) -> None:
             assert len(ids) == len(set(ids))
 
 
+@settings(deadline=None)
 @given(scenes())
 def test_p19_unavailable_primary_is_skipped(scene: Scene) -> None:
     scene.request.model = "auto"
@@ -175,6 +178,7 @@ def test_p19_unavailable_primary_is_skipped(scene: Scene) -> None:
             assert all(standing is Standing.COOLING for standing in standings[first:])
 
 
+@settings(deadline=None)
 @given(scenes())
 def test_p20_reason_is_not_empty(scene: Scene) -> None:
     plan = plan_of(scene)
@@ -182,6 +186,7 @@ def test_p20_reason_is_not_empty(scene: Scene) -> None:
         assert plan.reason.strip()
 
 
+@settings(deadline=None)
 @given(scenes())
 def test_p21_latency_estimate_is_positive(scene: Scene) -> None:
     for one in scene.world.cards[:2]:
@@ -192,6 +197,7 @@ def test_p21_latency_estimate_is_positive(scene: Scene) -> None:
         assert plan.estimated_latency_ms > 0
 
 
+@settings(deadline=None)
 @given(scenes())
 def test_p22_preferred_provider_is_selected_when_it_can_serve(scene: Scene) -> None:
     scene.request.model = "auto"
@@ -210,6 +216,7 @@ def test_p22_preferred_provider_is_selected_when_it_can_serve(scene: Scene) -> N
         assert plan.chain[0].card.provider in options.preferred_providers
 
 
+@settings(deadline=None)
 @given(scenes())
 def test_every_plan_holds_only_who_can_serve(scene: Scene) -> None:
     """LESSONS 3, P61, the contract's Money and avoid_providers."""
@@ -231,6 +238,7 @@ def test_every_plan_holds_only_who_can_serve(scene: Scene) -> None:
         assert len(plan.chain) == 1
 
 
+@settings(deadline=None)
 @given(scenes())
 def test_auto_fails_only_where_nobody_can_serve(scene: Scene) -> None:
     scene.request.model = "auto"

@@ -10,6 +10,7 @@ from shared.errors import FirstByteTimeout, ProviderFailure, StreamCut, StreamSt
 from shared.messages import ChatResult, Chunk, JsonObject, Usage
 from shared.model import ModelCard
 from shared.providers.base import EmbeddingResult, ProviderCall, Timeouts
+from shared.providers.collect import Collector
 
 
 @dataclass(frozen=True)
@@ -160,11 +161,7 @@ class FakeProvider:
 
 
 def _joined(chunks: Iterable[Chunk]) -> ChatResult:
-    text, finish, usage = "", "stop", Usage()
-    for chunk in chunks:
-        text += chunk.text
-        finish = chunk.finish_reason or finish
-        usage = chunk.usage or usage
-    message: JsonObject = {"role": "assistant", "content": text}
-    choice: JsonObject = {"index": 0, "message": message, "finish_reason": finish}
-    return ChatResult([choice], Usage(usage.prompt_tokens, usage.completion_tokens))
+    collector = Collector()
+    collector.add(chunks)
+    result = collector.result()
+    return replace(result, usage=replace(result.usage))
