@@ -1,8 +1,8 @@
 """How well and how fast the local classifier judges: ``python -m bench.classify [--held-out]``.
 
 Prints recall per category with a confusion table over ``bench/data/classify.jsonl`` (written for
-this project; every third prompt of a category is held out: rules are tuned on the rest alone), how
-honest its confidence is, and its times in microseconds.
+this project; what is marked ``held_out`` is never looked at while rules are made), how honest its
+confidence is, and its times in microseconds.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from shared.classify.words import Pattern
 from shared.messages import ChatRequest
 from shared.tokens import TOKENS_PER_IMAGE, TOKENS_PER_MESSAGE, estimate_tokens
 
@@ -19,12 +20,12 @@ _MAX_PARTS = 64  # of one message
 _MAX_ATTACHMENTS = 32
 _HINT_LENGTH = 300  # characters of a string in which a file name, type or address is sought
 
-_IMAGE = re.compile(
+_IMAGE = Pattern(
     r"^(?:image|images|photo|picture|img|input_image|image_url|png|jpe?g|webp|gif|heic|heif)$"
     r"|^image/|^data:image/|\.(?:png|jpe?g|webp|gif|heic|heif|bmp|tiff?|avif)(?:$|[?#])",
     re.IGNORECASE,
 )
-_AUDIO = re.compile(
+_AUDIO = Pattern(
     r"^(?:audio|input_audio|voice|sound|recording|mp3|wav|m4a|flac|ogg)$"
     r"|^audio/|^data:audio/|\.(?:mp3|wav|m4a|webm|ogg|opus|flac|aac)(?:$|[?#])",
     re.IGNORECASE,
@@ -143,8 +144,8 @@ def _kinds(value: object, depth: int) -> tuple[bool, bool]:
     """Whether a part or attachment is an image, and whether it is sound, by any name in it."""
     if isinstance(value, str):
         start = value[:_HINT_LENGTH]
-        image = start.startswith(_IMAGE_BASE64) or _IMAGE.search(start) is not None
-        return image, _AUDIO.search(start) is not None
+        image = start.startswith(_IMAGE_BASE64) or _IMAGE.found_in(start)
+        return image, _AUDIO.found_in(start)
     if isinstance(value, bytes):
         return value.startswith(_IMAGE_BYTES), False
     image = audio = False

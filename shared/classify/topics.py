@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from shared.classify.turn import Head, Kind, Turn
-from shared.classify.words import NONE, Signal, weights, words
+from shared.classify.words import NONE, Pattern, Signal, weights, words
 
 _CODE_WORDS = weights(
     w50="yaml one-liner tkinter indentation onclick vim emacs vscode gradle maven cmake redis "
@@ -58,16 +58,14 @@ _CODE_DOING = words("debug refactor implement compile code program")
 _CODE_FALSE = words("dress zip area qr bar penal civil building genetic morse country promo tax of")
 _FACTS = words("released created invented founded named born died creator inventor history year")
 _CODE_SIGNS = frozenset("(){};=<>#[]")
-_CODE_SYNTAX = re.compile(
+_CODE_SYNTAX = Pattern(
     r"\bdef \w+\(|\bclass \w+\s*[:({]|=>|\bfunction\s*\w*\(|\b(?:const|let|var) \w+ ?=|#include"
     r"|\b(?:int|void|public|static|for|while|if) ?\(|\bint \w+ ?=|</\w+>|\w\(\w*\);|;\s*\n"
     r"|\bimport \w+;?\n|\w\.\w+\([^)]*\)|\w+Error:|\w+Exception\b|\w\+\+|==|&&|\^\(\?|\\d|\(\?[:=!]"
 )
 # camelCase and snake_case names; "iPhone" and "eBay" have one small letter first.
-_IDENTIFIER = re.compile(r"\b[a-z]{2,}[A-Z][a-z]+\w*|\b[a-z]{2,}_[a-z]\w*|\b\w{2,}\(\)")
-_SQL = re.compile(
-    r"\bSELECT\b.{1,200}\bFROM\b|\b(?:INSERT INTO|CREATE TABLE|UPDATE \w+ SET)\b", re.S
-)
+_IDENTIFIER = Pattern(r"\b[a-z]{2,}[A-Z][a-z]+\w*|\b[a-z]{2,}_[a-z]\w*|\b\w{2,}\(\)")
+_SQL = Pattern(r"\bSELECT\b.{1,200}\bFROM\b|\b(?:INSERT INTO|CREATE TABLE|UPDATE \w+ SET)\b", re.S)
 
 _MATH_WORDS = weights(
     w60="differentiate integrate chessboard ln sqrt arithmetic algebra calculus integral "
@@ -93,13 +91,13 @@ _NUMBER_WORDS = words(
     "two three four five six seven eight nine ten eleven twelve fifteen twenty thirty fifty "
     "hundred thousand half third quarter twice double triple dozen"
 )
-_FORMULA = re.compile(
+_FORMULA = Pattern(
     r"\d\s*[+*×÷^]\s*\d|\d\s[-/]\s\d|\d/\d+\b|[a-z)]\s?\^\s?[\dn({-]|\b\d*[xyz]\s?[-+=]\s?\d|√|∫|∑|\[\["
     r"|\b[a-z] ?= ?-?\d|\bf\(x\)|\d ?% of\b"
 )
-_YEAR = re.compile(r"1[5-9]\d\d|20\d\d")
+_YEAR = Pattern(r"1[5-9]\d\d|20\d\d")
 _QUANTITY = words("many much long far old fast tall when remain remains original total altogether")
-_LOGIC = re.compile(
+_LOGIC = Pattern(
     r"\bif .{3,80}\bthen\b|\balways (?:lie|tell)|\bwhat (?:comes next|am i|follows)\b"
     r"|\bthan (?:\w+\b.{1,40}){1,3}\bthan\b|\bvalid argument|\bargument valid"
     r"|\bhow many (?:ways|different)\b|\bshow that the\b|\btruth\b.{1,60}\blie"
@@ -114,7 +112,7 @@ _LOGIC = re.compile(
     r"|\bcan (?:we|you|i) conclude\b|\bnext (?:number|term|letter|shape)\b",
     re.S,
 )
-_QUANTIFIED = re.compile(r"\b(?:all|some|no|every|only) \w+(?: \w+)? (?:are|is|have)\b")
+_QUANTIFIED = Pattern(r"\b(?:all|some|no|every|only) \w+(?: \w+)? (?:are|is|have)\b")
 
 _PLAN_WORDS = weights(
     w40="illegal lawful subpoena fiduciary buyout valuation divestiture solvency monetary "
@@ -188,14 +186,14 @@ def is_code(turn: Turn) -> Signal:
     if turn.fenced:
         score += 0.6
         found.append("a code block")
-    if not _CODE_SIGNS.isdisjoint(text) and _CODE_SYNTAX.search(text):
+    if not _CODE_SIGNS.isdisjoint(text) and _CODE_SYNTAX.found_in(text):
         score += 0.4
         found.append("code syntax")
-    if "`" in text or _IDENTIFIER.search(text):
+    if "`" in text or _IDENTIFIER.found_in(text):
         score += 0.4
         found.append("names of code")
     if "SELECT" in text or "INSERT" in text or "CREATE TABLE" in text or "UPDATE" in text:
-        score += 0.5 if _SQL.search(text) else 0.0
+        score += 0.5 if _SQL.found_in(text) else 0.0
     if score == 0.0:
         return NONE
     if "code" in turn.words and _false_code(turn.tokens):
@@ -230,15 +228,15 @@ def is_reasoning(turn: Turn) -> Signal:
     score, found = _sum(_MATH_WORDS, turn.words)
     text = turn.text
     numbers = sum(
-        (token[0].isdigit() and not _YEAR.fullmatch(token)) or token in _NUMBER_WORDS
+        (token[0].isdigit() and not _YEAR.compiled.fullmatch(token)) or token in _NUMBER_WORDS
         for token in turn.tokens
     )
-    if not text.isalpha() and _FORMULA.search(text):
+    if not text.isalpha() and _FORMULA.found_in(text):
         score += 0.5
         found.append("a formula")
     lowered = text.lower()
-    forms = len(_QUANTIFIED.findall(lowered))
-    if forms or _LOGIC.search(lowered):
+    forms = len(_QUANTIFIED.compiled.findall(lowered))
+    if forms or _LOGIC.found_in(lowered):
         score += 0.6 if forms > 1 or numbers > 2 else 0.5
         found.append("a logical form")
     asks = "?" in turn.tokens or (turn.lead is not None and turn.lead.kind is Kind.QUESTION)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import cached_property
 from typing import NamedTuple
 
 
@@ -15,6 +17,23 @@ class Signal(NamedTuple):
 NONE = Signal(0.0, "")
 # From here on a signal decides; below it only casts doubt on what comes later in the order.
 DECIDES = 0.5
+
+
+class Pattern:
+    """A regular expression that is compiled when it is first needed, not at import (cold start)."""
+
+    def __init__(self, source: str, flags: re.RegexFlag = re.NOFLAG) -> None:
+        self._source = source
+        self._flags = flags
+
+    @cached_property
+    def compiled(self) -> re.Pattern[str]:
+        """The expression."""
+        return re.compile(self._source, self._flags)
+
+    def found_in(self, text: str) -> bool:
+        """Whether it matches anywhere in ``text``."""
+        return self.compiled.search(text) is not None
 
 
 def words(text: str) -> frozenset[str]:
