@@ -11,6 +11,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No deadline: machines differ, and speed is the benchmark's business. In CI the same examples are
+# tried each time, so that a red run means the change; elsewhere new ones are searched.
+settings.register_profile("search", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI", "").lower() == "true" else "search")
 
 _CLIENTS = Path(__file__).resolve().parent / "clients" / "node_modules"
 _LEFT_OUT = pytest.StashKey[list[str]]()
