@@ -266,3 +266,18 @@ def test_p72_nobody_left_is_told(answer: Answer, after: int, kind: type[Provider
     if not whole:
         assert answer.text.startswith(heard.text)
         assert heard.text != answer.text or answer.calls or not heard.ends
+
+
+@settings(deadline=None)
+@given(answers, answers, st.integers(1, 12), st.sampled_from(BREAKS))
+def test_p72_other_words_are_never_joined_on(
+    answer: Answer, other: Answer, after: int, kind: type[ProviderFailure] | None
+) -> None:
+    first = Voice("same", answer, (1,), after, kind)
+    heard = listen(first, [Voice("other", other, (2,), None, None)], 300.0)
+    if heard.error is None:
+        assert heard.text in (answer.text, other.text)
+    else:
+        assert heard.text
+        assert not other.text.startswith(heard.text)
+        assert [line.outcome for line in heard.trace.attempts][1] == "diverged"
