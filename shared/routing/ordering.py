@@ -1,7 +1,8 @@
 """Who is asked next, and when: the state of one request on its way down the chain.
 
 The order: what was not asked yet, along the chain; of providers that said 429 in this request
-only after all others (R5.3); then once more what failed in a way that may pass, now with more
+(R5.3) or failed in it twice only after all others, so that a provider that is down cannot use up
+the attempts with its many models; then once more what failed in a way that may pass, now with more
 time (R5.4). What is cooling down is left out until it may be asked again.
 """
 
@@ -24,6 +25,8 @@ from shared.routing.plan import Candidate, Plan
 # Times the same model may be asked for one request (LESSONS 1 and 8), and where it is alone.
 ROUNDS = 2
 ROUNDS_ALONE = 3
+# A provider with this many failures in one request is in trouble itself, not its models.
+TROUBLED_AFTER = 2
 NEVER = 6
 
 
@@ -142,7 +145,8 @@ class Order:
         if not failure.retryable_same:
             self._banned.add(place)
         self._just_shunned = ""
-        if failure.retry is Retry.OTHER_PROVIDER:
+        troubled = failure.counts and failures + 1 >= TROUBLED_AFTER
+        if troubled or failure.retry is Retry.OTHER_PROVIDER:
             self._just_shunned = card.provider
             self._shunned.add(card.provider)
         if isinstance(failure, ContextTooLong):
@@ -151,8 +155,8 @@ class Order:
             self.first_bytes[place] = max(first_byte, self.first_bytes.get(place, 0.0))
 
     def _rank(self, place: int, card: ModelCard) -> int:
-        """Lower is asked sooner. 0: not asked yet; 1: the same, at a provider that said 429; 2:
-        and said it just now. From 3 on the same for those asked before. NEVER: not again."""
+        """Lower is asked sooner. 0: not asked yet; 1: the same, at a shunned provider; 2: at the
+        one shunned just now. From 3 on the same for those asked before. NEVER: not again."""
         if place in self._banned or (
             self._window_floor and (card.context_window or 0) <= self._window_floor
         ):
