@@ -210,7 +210,7 @@ def test_dead_primary_under_load(dead: Act, stream: bool) -> None:
         world.acts["alpha-one"] = OK
         back = world.clock.monotonic()
         while (await one()).answered is not A:
-            await asyncio.sleep(0.5)
+            await world.clock.sleep(0.5)
         assert world.clock.monotonic() - back <= breaker_wait_s(1)
         together = await asyncio.gather(*(one() for _ in range(10)))
         assert all(trace.answered is A for trace in together)
