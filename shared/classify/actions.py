@@ -18,14 +18,14 @@ _FILES = words(
     "users post posts server bucket disk drive trash spam cart"
 )
 _SERVICES = words(
-    "dishwasher washer washing robot vacuum heater oven coffee music tv timer "
-    "server servers service services container containers vm instance pod machine cluster database "
-    "nginx app staging production build version branch release latest deployment computer router"
+    "dishwasher washer washing robot vacuum heater oven coffee music tv timer server servers "
+    "service services container containers vm instance pod machine cluster database nginx app "
+    "staging production build version branch release latest deployment computer router"
 )
 _PLACES = words(
     "spot parking desk rooms stay airbnb cruise tour haircut lesson session ride table flight "
-    "flights hotel room ticket tickets appointment taxi cab car restaurant seat seats "
-    "trip reservation train massage slot court venue"
+    "flights hotel room ticket tickets appointment taxi cab car restaurant seat seats trip "
+    "reservation train massage slot court venue"
 )
 _APPS = words("twitter x facebook linkedin slack instagram channel reddit discord teams blog")
 
@@ -38,13 +38,13 @@ _ACTS: dict[str, frozenset[str]] = {
     "book": _PLACES,
     "reserve": _PLACES,
     "send": words(
-        "$ € £ dollars euros package flowers gift fax "
-        "email e-mail mail message text sms invite invitation invitations it this them slack money "
-        "reminder invoice report file notification dm newsletter him her"
+        "$ € £ dollars euros package flowers gift fax email e-mail mail message text sms invite "
+        "invitation invitations it this them slack money reminder invoice report file "
+        "notification dm newsletter him her"
     ),
     "order": words(
         "ink paper coffee milk flowers supplies uber taxi another pizza food groceries it from "
-        "two three amazon packs online lunch dinner more "
+        "two three amazon packs online lunch dinner more"
     ),
     "buy": words("it me ticket tickets shares online from amazon now two"),
     "pay": words("bill bills invoice rent my the"),
@@ -59,9 +59,9 @@ _ACTS: dict[str, frozenset[str]] = {
     "create": words("ticket issue event reminder calendar folder meeting pull-request invite"),
     "open": words(
         "youtube netflix chrome safari firefox whatsapp telegram zoom settings spreadsheet "
-        "presentation door gate notepad excel word slack curtains blinds "
-        "browser website app tab page file http https url gmail spotify repository calendar inbox "
-        "email folder terminal document camera door garage"
+        "presentation door gate notepad excel word slack curtains blinds browser website app tab "
+        "page file http https url gmail spotify repository calendar inbox email folder terminal "
+        "document camera door garage"
     ),
     "click": _ANY,
     "tap": words("button on"),
@@ -70,7 +70,7 @@ _ACTS: dict[str, frozenset[str]] = {
     "sign": words("in into up"),
     "check": words(
         "http https weather stock traffic flight order balance account server inbox email emails "
-        "mail calendar website status availability online messages "
+        "mail calendar website status availability online messages"
     ),
     "turn": words("on off down up"),
     "switch": words("on off"),
@@ -87,8 +87,8 @@ _ACTS: dict[str, frozenset[str]] = {
     "start": _SERVICES,
     "run": words(
         "build lint linter test tests command commands script server backup job pipeline "
-        "playbook migration "
-        "migrations npm docker git shell terminal deployment ls suite benchmark scan"
+        "playbook migration migrations npm docker git shell terminal deployment ls suite "
+        "benchmark scan"
     ),
     "execute": words("command commands script job pipeline test tests shell terminal"),
     "delete": _FILES,

@@ -8,9 +8,9 @@ from shared.model import Category
 
 _SMALL_TALK = words(
     "doing going feeling things nice to meet meeting i i'm good fine hi hello hey there thanks "
-    "thank you thx bye goodbye good morning evening night afternoon "
-    "how are today ok okay yes no cool great nice awesome perfect that's that was all lol sorry "
-    "how's welcome your name what's sup is it so very much a lot helpful for the help"
+    "thank you thx bye goodbye good morning evening night afternoon how are today ok okay yes no "
+    "cool great nice awesome perfect that's that was all lol sorry how's welcome your name "
+    "what's sup is it so very much a lot helpful for the help"
 )
 _GREETINGS = words("hi hello hey thanks thank bye goodbye good yo thx")
 _ASKING_AFTER = (
@@ -41,9 +41,9 @@ _SMALL_THINGS = words(
     "punctuation line comma shorter title phrase"
 )
 _WRITING = words(
-    "write explain describe draft compose summarize summarise discuss suggest recommend give tell "
-    "help compare brainstorm paraphrase rewrite outline create design generate plan teach review "
-    "elaborate imagine develop propose list"
+    "write explain describe draft compose summarize summarise discuss suggest recommend give "
+    "tell help compare brainstorm paraphrase rewrite outline create design generate plan teach "
+    "review elaborate imagine develop propose list"
 )
 _SHORT_FORMS = words("joke synonym antonym fact riddle pun")
 

@@ -25,9 +25,10 @@ UNKNOWN = Language("und", 0.0)
 
 # Function words, and the words that short messages begin with. A word may stand in several lists.
 _COMMON: dict[str, str] = {
-    "en": "the of and to in is that it for on you with as are this be what how why who when where "
-    "can i my me a an do does from at not or which please write give make have was if your would "
-    "there we they he she about into will all tell show find explain but by so just then let's",
+    "en": "the of and to in is that it for on you with as are this be what how why who when "
+    "where can i my me a an do does from at not or which please write give make have was if your "
+    "would there we they he she about into will all tell show find explain but by so just then "
+    "let's",
     "es": "cuáles mejor mejores hacer puede ser estar tengo tiene hay dónde cuándo funciona el "
     "la los las de que y en un una por para con no es qué cómo cuál dónde como del se lo está "
     "son más hola gracias quiero puedes escribe explica cuánto cuántos mi al o muy palabras",
@@ -73,10 +74,10 @@ _COMMON: dict[str, str] = {
     "sao ở xin chào cảm ơn hãy viết học hơn tiếng",
     "id": "yang dan di apa bagaimana mengapa untuk dengan dari ini itu tidak saya adalah ke pada "
     "siapa dimana halo terima kasih tolong buatkan jelaskan tulis kamu bisa akan satu",
-    "ru": "и в не на что как это я с по почему где кто для из он мы привет спасибо напиши объясни "
-    "какой какая сколько ли у о к или чем приготовить",
-    "uk": "і в не на що як це я з по чому де хто для із він ми привіт дякую напиши поясни який яка "
-    "скільки чи у та або є",
+    "ru": "и в не на что как это я с по почему где кто для из он мы привет спасибо напиши "
+    "объясни какой какая сколько ли у о к или чем приготовить",
+    "uk": "і в не на що як це я з по чому де хто для із він ми привіт дякую напиши поясни який "
+    "яка скільки чи у та або є",
     "bg": "и в не на какво как това аз с по защо къде кой за от той ние здравей благодаря напиши "
     "обясни какъв колко ли да е се ще са",
 }

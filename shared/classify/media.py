@@ -12,8 +12,8 @@ from shared.classify.words import NONE, Signal, words
 
 _MAKE = words(
     "do make create generate produce design render craft draw paint sketch illustrate doodle "
-    "animate "
-    "film show give get want need turn convert transform use using visualize visualise compose send"
+    "animate film show give get want need turn convert transform use using visualize visualise "
+    "compose send"
 )
 _DRAW = words("render draw paint sketch doodle illustrate dibuja dibújame dibujame")
 _PICTURES = words(
@@ -29,11 +29,12 @@ _LOOSE = words("scene landscape comic mockup tattoo")
 _VISUAL_VERBS = words("draw paint sketch illustrate render doodle")
 _VIDEOS = words(
     "commercial b-roll montage video videos clip clips animation animations movie film footage "
-    "timelapse time-lapse trailer "
-    "gif reel videoclip"
+    "timelapse time-lapse trailer gif reel videoclip"
 )
-# Objects of "film" and "animate" are whatever follows; these two make videos by themselves.
+_SHOWN = _PICTURES | _VIDEOS
+# Whatever these two have for an object becomes a video.
 _FILMING = words("film animate")
+# Nouns that a picture or video noun may describe: "profile picture", "video ad", "logo design".
 _PARTS = words(
     "profile album book cover print design art page style character background shot ad advert "
     "advertisement commercial intro greeting presentation tutorial"
@@ -47,9 +48,9 @@ _PAGES = words("coloring colouring")
 _COVERS = words("album book magazine cd record podcast")
 # What may follow the object. Any other noun would make it part of a compound.
 _AFTER = words(
-    "of showing with for about in on at that where which featuring depicting from as based to and "
-    "or like using by inspired style under over please set when while inside without again instead "
-    "explaining called named titled is it if so then out i we my our me the a an this"
+    "of showing with for about in on at that where which featuring depicting from as based to "
+    "and or like using by inspired style under over please set when while inside without again "
+    "instead explaining called named titled is it if so then out i we my our me the a an this"
 )
 # Between verb and object only what describes the object may stand.
 _STOPS = words(
@@ -62,17 +63,18 @@ _ABSTRACT = words(
     "conclusion conclusions inference inferences parallel parallels comparison comparisons "
     "distinction lesson lessons attention breath blood card cards lot lots sample samples "
     "connection connections analogy analogies contrast straw straws inspiration criticism "
-    "judgment judgement opinion service assistance verdict template json ire "
-    "crowd fire outlook future plan outline idea ideas argument point concept difference "
-    "differences importance strategy inventory boundaries line lines money salary"
+    "judgment judgement opinion service assistance verdict template json ire crowd fire outlook "
+    "future plan outline idea ideas argument point concept difference differences importance "
+    "strategy inventory boundaries line lines money salary"
 )
 _PARTICLES = words("up on upon from near back out in to how why what for")
 _DIAGRAMS = words("diagram chart graph flowchart plot histogram table tree mindmap timeline")
 # Pictures and videos that are written as code or text are not generated.
 _AS_CODE = words(
     "svg html css javascript js typescript react vue python java matplotlib canvas tikz latex "
-    "mermaid ascii plantuml graphviz turtle d3 d3.js three.js p5.js code script function component "
-    "opencv ffmpeg opengl pygame regex sql api pillow seaborn plotly swiftui flutter words"
+    "mermaid ascii plantuml graphviz turtle d3 d3.js three.js p5.js code script function "
+    "component opencv ffmpeg opengl pygame regex sql api pillow seaborn plotly swiftui flutter "
+    "words"
 )
 _MODELS = words("4k 8k photorealistic cinematic hyperrealistic bokeh detailed octane midjourney")
 _ARTICLES = words("a an the some one my our another")
@@ -177,30 +179,31 @@ def _of_clause(turn: Turn, head: Head) -> tuple[Signal, bool]:
 def _object(turn: Turn, start: int, verb: str) -> tuple[str, bool]:
     """The picture or video noun that is the verb's object, or "" where there is none."""
     tokens, total = turn.tokens, len(turn.tokens)
+    before = ""  # the picture or video noun just passed: "profile" of "picture", "video" of "ad"
     for index in range(start, min(start + 8, total)):
         token = tokens[index]
-        if token in _STOPS:
-            return "", False
-        if token in _PICTURES or token in _VIDEOS:
-            follow = tokens[index + 1] if index + 1 < total else ""
-            if follow in _PICTURES or follow in _VIDEOS or follow in _PARTS:
-                continue
-            if token in _LOOSE and verb not in _VISUAL_VERBS:
-                return "", False
-            ends = not follow or not follow[0].isalnum() or follow in _AFTER
-            return (token, token in _VIDEOS) if ends else ("", False)
-        if token in _PARTS and index > start and tokens[index - 1] in _PICTURES | _VIDEOS:
-            follow = tokens[index + 1] if index + 1 < total else ""
-            if not follow or not follow[0].isalnum() or follow in _AFTER:
-                return tokens[index - 1], tokens[index - 1] in _VIDEOS
         follow = tokens[index + 1] if index + 1 < total else ""
-        if (
-            (token in _ARTS and follow == "art")
-            or (token in _COVERS and follow == "cover")
-            or (token in _PAGES and follow == "page")
-        ):
+        ends = not follow or not follow[0].isalnum() or follow in _AFTER
+        if before and token in _PARTS and ends:
+            return before, before in _VIDEOS
+        if token in _STOPS:
+            break
+        if _is_art(token, follow):
             return f"{token} {follow}", False
+        before = token if token in _SHOWN else ""
+        if before and follow not in _SHOWN and follow not in _PARTS:
+            loose = token in _LOOSE and verb not in _VISUAL_VERBS
+            return ("", False) if loose or not ends else (token, token in _VIDEOS)
     return "", False
+
+
+def _is_art(token: str, follow: str) -> bool:
+    """ "Pixel art", "album cover", "coloring page": pictures by their two words together."""
+    return (
+        (token in _ARTS and follow == "art")
+        or (token in _COVERS and follow == "cover")
+        or (token in _PAGES and follow == "page")
+    )
 
 
 def _drawing(verb: str, after: list[str]) -> Signal:

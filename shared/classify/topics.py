@@ -143,14 +143,13 @@ _PLAN_WORDS = weights(
     "organisation manufacturer inventory resilience quarters migrate joint venture merger ip",
     w15="analyze analyse evaluate assess plan develop devise propose recommend advise conduct "
     "critically weigh considering given under without while must most limited balances balance "
-    "including covering avoiding justify options pros cons compare requirements deadline analysis "
-    "design draft review fair explain against",
+    "including covering avoiding justify options pros cons compare requirements deadline "
+    "analysis design draft review fair explain against",
 )
 _PLAN_HEADS = words(
     "organize organise arrange coordinate analyze analyse evaluate assess plan develop devise "
-    "design propose recommend prioritize "
-    "prioritise draft conduct advise review weigh critically compare create structure outline "
-    "write build formulate prepare"
+    "design propose recommend prioritize prioritise draft conduct advise review weigh critically "
+    "compare create structure outline write build formulate prepare"
 )
 
 
@@ -201,8 +200,8 @@ def is_code(turn: Turn) -> Signal:
     lead = turn.lead
     if lead is not None and lead.verb in _CODE_VERBS:
         score += 0.12 + _code_object(turn, lead)
-        if lead.kind is Kind.QUESTION and not turn.words.isdisjoint(_FACTS):
-            score -= 0.45
+    if lead is not None and lead.kind is Kind.QUESTION and not turn.words.isdisjoint(_FACTS):
+        score -= 0.45
     return _signal(score, "about code", found)
 
 

@@ -6,12 +6,12 @@ from shared.classify.turn import Head, Kind, Turn
 from shared.classify.words import NONE, Signal, words
 
 LANGUAGE_NAMES = words(
-    "spanish french german italian portuguese dutch swedish danish norwegian finnish polish czech "
-    "slovak hungarian romanian bulgarian greek turkish russian ukrainian serbian croatian arabic "
-    "hebrew persian farsi urdu hindi bengali tamil telugu thai vietnamese indonesian malay tagalog "
-    "chinese mandarin cantonese japanese korean swahili latin catalan basque welsh irish icelandic "
-    "esperanto punjabi marathi gujarati yoruba zulu afrikaans albanian armenian georgian deutsch "
-    "español français italiano"
+    "spanish french german italian portuguese dutch swedish danish norwegian finnish polish "
+    "czech slovak hungarian romanian bulgarian greek turkish russian ukrainian serbian croatian "
+    "arabic hebrew persian farsi urdu hindi bengali tamil telugu thai vietnamese indonesian "
+    "malay tagalog chinese mandarin cantonese japanese korean swahili latin catalan basque welsh "
+    "irish icelandic esperanto punjabi marathi gujarati yoruba zulu afrikaans albanian armenian "
+    "georgian deutsch español français italiano"
 )
 _TRANSLATE = words("translate translated translation translating translator traduce traduis")
 _SAYING = words("say said call called write written spell pronounce express")

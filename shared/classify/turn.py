@@ -26,8 +26,8 @@ _QUOTED = re.compile(r'"[^"\n]{3,400}"|“[^”\n]{3,400}”|«[^»\n]{3,400}»|
 _ENDS = frozenset(".?!;:\n…。？！")
 _JOINS = words(", and then but")
 _FILLERS = words(
-    ", please pls plz hey hi hello dear ok okay yes sure well now then so and but also just first "
-    "next finally kindly simply quickly again maybe perhaps alright assistant ai"
+    ", please pls plz hey hi hello dear ok okay yes sure well now then so and but also just "
+    "first next finally kindly simply quickly again maybe perhaps alright assistant ai"
 )
 _MODALS = words("can could would will")
 _YOU = words("you u ya")
