@@ -61,7 +61,8 @@ _CODE_SIGNS = frozenset("(){};=<>#[]")
 _CODE_SYNTAX = Pattern(
     r"\bdef \w+\(|\bclass \w+\s*[:({]|=>|\bfunction\s*\w*\(|\b(?:const|let|var) \w+ ?=|#include"
     r"|\b(?:int|void|public|static|for|while|if) ?\(|\bint \w+ ?=|</\w+>|\w\(\w*\);|;\s*\n"
-    r"|\bimport \w+;?\n|\w\.\w+\([^)]*\)|\w+Error:|\w+Exception\b|\w\+\+|==|&&|\^\(\?|\\d|\(\?[:=!]"
+    r"|\bimport \w+;?\n|\w\.\w+\([^)\n]{0,80}\)|\wError:|\wException\b"
+    r"|\w\+\+|==|&&|\^\(\?|\\d|\(\?[:=!]"
 )
 # camelCase and snake_case names; "iPhone" and "eBay" have one small letter first.
 _IDENTIFIER = Pattern(r"\b[a-z]{2,}[A-Z][a-z]+\w*|\b[a-z]{2,}_[a-z]\w*|\b\w{2,}\(\)")
@@ -99,7 +100,7 @@ _YEAR = Pattern(r"1[5-9]\d\d|20\d\d")
 _QUANTITY = words("many much long far old fast tall when remain remains original total altogether")
 _LOGIC = Pattern(
     r"\bif .{3,80}\bthen\b|\balways (?:lie|tell)|\bwhat (?:comes next|am i|follows)\b"
-    r"|\bthan (?:\w+\b.{1,40}){1,3}\bthan\b|\bvalid argument|\bargument valid"
+    r"|\bthan\b.{1,120}\bthan\b|\bvalid argument|\bargument valid"
     r"|\bhow many (?:ways|different)\b|\bshow that the\b|\btruth\b.{1,60}\blie"
     r"|\bhow (?:do|can|could|would|does) (?:you|i|he|she|they|we) (?:find out|determine|measure"
     r"|figure|identify|tell|get everyone)\b|\b(?:across|cross) (?:a|the) (?:river|bridge)"

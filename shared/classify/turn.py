@@ -22,7 +22,7 @@ _MATERIAL = 300
 _MAX_HEADS = 16
 
 _TOKEN = re.compile(r"[^\W_]+(?:['.+#-][^\W_]+)*[+#]{0,2}|[^\w ]")
-_QUOTED = re.compile(r'"[^"\n]{3,400}"|“[^”\n]{3,400}”|«[^»\n]{3,400}»|`[^`\n]{1,200}`')
+_QUOTED = re.compile(r'"[^"\n]{3,400}"|“[^“”\n]{3,400}”|«[^«»\n]{3,400}»|`[^`\n]{1,200}`')
 _ENDS = frozenset(".?!;:\n…。？！")
 _JOINS = words(", and then but")
 _FILLERS = words(
@@ -116,8 +116,8 @@ def _instruction(text: str) -> tuple[str, bool]:
     if colon >= 0 and (gap < 0 or colon < gap):
         gap = colon + 1
     if gap > 0 and len(text) - gap > _MATERIAL:
-        last = text.rfind("\n\n", gap + 2)
-        closing = text[last:] if last > 0 and len(text) - last <= _MATERIAL else ""
+        last = text.rfind("\n\n", max(gap + 2, len(text) - _MATERIAL))
+        closing = text[last:] if last > 0 else ""
         return text[:gap] + "\n" + closing, fenced
     if len(text) <= HEAD_WINDOW + TAIL_WINDOW:
         return text, fenced
