@@ -75,8 +75,13 @@ class RouterClient:
     """Calls the system at ``url`` with ``token`` (None: without one)."""
 
     def __init__(self, url: str, token: str | None = "dev-alice") -> None:
+        self.url = url
         self._host = urlsplit(url).netloc
         self._token = token
+
+    def signed_in_as(self, token: str | None) -> RouterClient:
+        """Somebody else at the same address."""
+        return RouterClient(self.url, token)
 
     def call(self, method: str, path: str, body: bytes | None = None) -> Answer:
         """One request on a connection of its own."""
