@@ -28,6 +28,9 @@ ROUNDS_ALONE = 3
 # A provider with this many failures in one request is in trouble itself, not its models.
 TROUBLED_AFTER = 2
 NEVER = 6
+# Failures at one provider in one request after which its other models come last: a provider that
+# is down as a whole must not use up the attempts (LONG_CONTEXT begins with seven Google models).
+IN_TROUBLE = 2
 
 
 class Order:

@@ -139,7 +139,8 @@ def act_of(voice: Voice) -> Callable[[ProviderCall], Act]:
         if voice.manner == "refuses":
             return fails(Refused)
         if not voice.answer.text.startswith(after):
-            after = ""
+            # What a model makes of words it would not have said cannot be foretold.
+            return fails(Overloaded)
         kind = voice.breaks_by
         return Act(
             chunks=chunks_of(voice.answer, voice.cuts, after),

@@ -385,6 +385,24 @@ def test_a_trial_is_free_again_when_its_client_leaves() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_provider_that_is_down_does_not_use_up_the_attempts(stream: bool) -> None:
+    async def main() -> None:
+        down = [card(f"alpha-{number}") for number in range(7)]
+        world = World(VirtualClock(asyncio.get_running_loop()), [*down, B])
+        world.acts = {one.id: SILENT for one in down}
+        trace = Trace()
+        plan = plan_of([*down, B])
+        if stream:
+            await streamed(world, plan, trace)
+        else:
+            asked = request(max_tokens=40)
+            await world.executor.complete(plan, asked, world.deadline(), trace)
+        assert world.asked() == ["alpha-0", "alpha-1", "beta-one"]
+
+    run(main())
+
+
 def test_deep_fallback_is_a_warning() -> None:
     async def main() -> None:
         world, trace = world_of(A, A2, B, C), Trace()
