@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import OpenAI from "openai";
-import { addFault, apiKey, baseURL, heal, pixel, weatherTool } from "./system.mjs";
+import { addFault, apiKey, baseURL, heal, pixel, untilLeft, weatherTool } from "./system.mjs";
 
 const client = new OpenAI({ baseURL: `${baseURL}/v1`, apiKey, maxRetries: 0 });
 const ask = (content) => [{ role: "user", content }];
@@ -128,10 +128,11 @@ test("errors are the SDK's own types", async () => {
 });
 
 test("cancelled stream", async () => {
-  await addFault({ provider: "cerebras", kind: "slow", delay_ms: 200, times: 1 });
+  const question = "Tell a long story about the western sea, please.";
+  await addFault({ provider: "cerebras", kind: "slow", delay_ms: 1500, times: 1 });
   const stream = await client.chat.completions.create({
     model: "cerebras-gpt-oss-120b",
-    messages: ask("Tell a long story about the sea, please."),
+    messages: ask(question),
     stream: true,
   });
   let seen = 0;
@@ -140,5 +141,18 @@ test("cancelled stream", async () => {
     stream.controller.abort();
   }
   assert.ok(seen >= 1);
+  await untilLeft("cerebras", question);
   await heal();
+});
+
+test("embeddings", async () => {
+  const answer = await client.embeddings.create({
+    model: "gemini-embedding-001",
+    input: ["one", "two"],
+    dimensions: 768,
+  });
+  assert.deepEqual(
+    answer.data.map((item) => item.embedding.length),
+    [768, 768],
+  );
 });

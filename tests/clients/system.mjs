@@ -33,3 +33,14 @@ export async function addFault(fault) {
 export async function heal() {
   await fetch(`${baseURL}/sim/faults`, { method: "DELETE" });
 }
+
+// Resolves once the provider has seen the call with this question broken off; within a second.
+export async function untilLeft(provider, question) {
+  const end = Date.now() + 1000;
+  while (Date.now() < end) {
+    const answer = await fetch(`${baseURL}/sim/requests?provider=${provider}`);
+    const { requests } = await answer.json();
+    if (requests.some((one) => one.client_left && JSON.stringify(one.body).includes(question))) return;
+  }
+  throw new Error("the provider still answers");
+}
