@@ -153,10 +153,12 @@ def bare(upstream_port: int, core: int) -> Server:
 
 
 def ours(upstream_port: int, core: int, data_dir: str | None = None) -> Server:
-    """The chat function as it is deployed, with one provider: the benchmark's upstream."""
+    """The chat function as it is deployed, with the benchmark's upstream as Groq and Google."""
     env = {
         "GROQ_API_KEY": "bench",
         "GROQ_BASE_URL": f"http://127.0.0.1:{upstream_port}",
+        "GOOGLE_API_KEY": "bench",
+        "GOOGLE_BASE_URL": f"http://127.0.0.1:{upstream_port}",
         "GOOGLE_CLOUD_PROJECT": PROJECT,
         "FIREBASE_AUTH_EMULATOR_HOST": "127.0.0.1:1",
         "ENABLE_SAFETY_GUARD": "false",

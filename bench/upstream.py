@@ -1,7 +1,8 @@
-"""A provider of no latency: answers the OpenAI wire over raw sockets, for benchmarks.
+"""A provider of no latency: answers both wires over raw sockets, for benchmarks.
 
 ``python -m bench.upstream PORT`` serves until it is stopped. The request's ``max_tokens`` is
-answered word by word; ``"user": "delay=10"`` waits 10 ms before each streamed token.
+answered word by word; ``"user": "delay=10"`` waits 10 ms before each streamed token. Paths with
+``generateContent`` are answered as Gemini does.
 """
 
 from __future__ import annotations
@@ -14,6 +15,13 @@ import orjson
 import uvloop
 
 WORD = "token "
+
+
+def _whole(body: bytes) -> bytes:
+    head = (
+        f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
 
 
 def _plain(tokens: int) -> bytes:
@@ -38,10 +46,27 @@ def _plain(tokens: int) -> bytes:
             },
         }
     )
-    head = (
-        f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+    return _whole(body)
+
+
+def _gemini(text: str, tokens: int, end: bool) -> bytes:
+    candidate: dict[str, object] = {
+        "content": {"role": "model", "parts": [{"text": text}]},
+        "index": 0,
+    }
+    answer: dict[str, object] = {"candidates": [candidate], "modelVersion": "bench"}
+    if end:
+        candidate["finishReason"] = "STOP"
+        answer["usageMetadata"] = {
+            "promptTokenCount": 20,
+            "candidatesTokenCount": tokens,
+            "totalTokenCount": 20 + tokens,
+        }
+    return orjson.dumps(answer)
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def _event(choices: list[object], usage: object = None) -> bytes:
@@ -54,8 +79,7 @@ def _event(choices: list[object], usage: object = None) -> bytes:
     }
     if usage is not None:
         chunk["usage"] = usage
-    data = b"data: " + orjson.dumps(chunk) + b"\n\n"
-    return b"%x\r\n%b\r\n" % (len(data), data)
+    return _chunk(b"data: " + orjson.dumps(chunk) + b"\n\n")
 
 
 _STREAM_HEAD = (
@@ -66,12 +90,19 @@ _TOKEN = _event([{"index": 0, "delta": {"content": WORD}, "finish_reason": None}
 
 def _stream_end(tokens: int) -> bytes:
     usage = {"prompt_tokens": 20, "completion_tokens": tokens, "total_tokens": 20 + tokens}
-    done = b"data: [DONE]\n\n"
     return (
         _event([{"index": 0, "delta": {}, "finish_reason": "stop"}])
         + _event([], usage)
-        + b"%x\r\n%b\r\n0\r\n\r\n" % (len(done), done)
+        + _chunk(b"data: [DONE]\n\n")
+        + b"0\r\n\r\n"
     )
+
+
+_GEMINI_TOKEN = _chunk(b"data: " + _gemini(WORD, 0, end=False) + b"\r\n\r\n")
+
+
+def _gemini_end(tokens: int) -> bytes:
+    return _chunk(b"data: " + _gemini("", tokens, end=True) + b"\r\n\r\n") + b"0\r\n\r\n"
 
 
 class Upstream(asyncio.Protocol):
@@ -98,7 +129,22 @@ class Upstream(asyncio.Protocol):
                 return
             body = self._buffer[end + 4 : end + 4 + length]
             self._buffer = self._buffer[end + 4 + length :]
-            self._answer(orjson.loads(body) if body else {})
+            request = orjson.loads(body) if body else {}
+            if b"eneratecontent" in head:
+                self._answer_gemini(request, b":streamgeneratecontent" in head)
+            else:
+                self._answer(request)
+
+    def _answer_gemini(self, request: dict[str, object], stream: bool) -> None:
+        assert self._transport is not None
+        config = request.get("generationConfig")
+        asked = config.get("maxOutputTokens") if isinstance(config, dict) else None
+        tokens = asked if isinstance(asked, int) else 64
+        if stream:
+            data = _STREAM_HEAD + _GEMINI_TOKEN * tokens + _gemini_end(tokens)
+        else:
+            data = _whole(_gemini(WORD * tokens, tokens, end=True))
+        self._transport.write(data)
 
     def _answer(self, request: dict[str, object]) -> None:
         assert self._transport is not None

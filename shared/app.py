@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from starlette.types import Receive, Scope, Send
 
-from shared.catalog.load import load_catalog
+from shared.catalog.load import load_catalog, provider_terms
 from shared.catalog.registry import Catalog
 from shared.clock import Clock, SystemClock
 from shared.edge.app import EdgeApp, EdgeParts, Routes
@@ -25,6 +25,7 @@ from shared.edge.identity import Authenticator
 from shared.edge.models import ModelsEndpoint
 from shared.edge.records import Recorder
 from shared.errors import NotFound
+from shared.limits.effective import EffectiveLimits
 from shared.limits.utilization import UsageMeter
 from shared.pipeline.chat import ChatPipeline
 from shared.pipeline.embeddings import EmbeddingPipeline
@@ -94,8 +95,10 @@ def build_services(
     for name, reason in providers.disabled.items():
         log.info("provider disabled", {"provider": name, "reason": reason})
     catalog, rules = load_catalog(clock, config)
-    health = HealthBook(clock)
-    usage = UsageMeter(clock, lambda card: card.limits)
+    health = HealthBook(clock, rng)
+    ceilings = {name: terms.ceiling for name, terms in provider_terms().items()}
+    limits = EffectiveLimits(config.limits, ceilings)
+    usage = UsageMeter(clock, limits.of_model, limits.of_provider)
 
     def make_router(current: Catalog) -> Router:
         return Router(current, rules, health, usage, providers.enabled, config.pays, clock)

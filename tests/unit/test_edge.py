@@ -62,6 +62,7 @@ def test_plain_answer_has_shape_headers_and_receipt() -> None:
         {
             "index": 0,
             "message": {"role": "assistant", "content": "Hello"},
+            "logprobs": None,
             "finish_reason": "stop",
         }
     ]
