@@ -1,4 +1,4 @@
-"""Token estimates that cost microseconds: never 0, never unbounded (LESSONS, limits 16)."""
+"""Token estimates that cost microseconds: never 0, never unbounded."""
 
 from __future__ import annotations
 

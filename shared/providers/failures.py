@@ -3,7 +3,7 @@
 One table for all, read from the top; the first rule that fits decides. A profile puts its
 provider's own rules in front. A rule fits when its status fits and, where it names any, one of its
 codes, types or phrases does. What fits nothing is the provider's trouble, except that an unknown
-400 or 422 is the request's: unknown means no retry (LESSONS, routing 2).
+400 or 422 is the request's: unknown means no retry.
 """
 
 from __future__ import annotations

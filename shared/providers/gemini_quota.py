@@ -3,7 +3,7 @@
 The details carry ``google.rpc.QuotaFailure`` (violations with ``quotaId`` and ``quotaValue``) and
 ``google.rpc.RetryInfo``. The delay belongs to the minute: with an exhausted day it is misleading
 (38 s were told for a day that was gone), as quotas of the day return at midnight Pacific time
-(reference: Gemini rate limits; LESSONS, limits 13).
+(Gemini rate limits).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Both wires speak through ``HttpPool``: ``fetch`` for whole bodies, ``stream`` for bodies read as
 they come. Whatever goes wrong below leaves here as a ``ProviderFailure``; cancelling the task or
 closing the ``ByteStream`` closes the connection at once (R22, R23.8). aiohttp because the HTTP
-client decides the router's speed (LESSONS, Measured).
+client decides the router's speed.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Answer:
 
 
 class HttpPool:
-    """One aiohttp session, made on first use inside the running loop (LESSONS, serverless 23).
+    """One aiohttp session, made on first use inside the running loop.
 
     No limit on connections (quotas limit the requests), keep-alive, a DNS cache, no cookies, no
     proxies or credentials out of the environment, no redirects (a key must not follow one).

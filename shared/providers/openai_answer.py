@@ -82,7 +82,7 @@ def may_be_silent(reason: str, reasoned: bool, card: ModelCard) -> bool:
 
 
 def estimate_usage(request: ChatRequest, completion_tokens: int) -> Usage:
-    """Usage where the provider tells none; never 0 (LESSONS, limits 16)."""
+    """Usage where the provider tells none; never 0."""
     return Usage(max(1, request.input_tokens), max(1, completion_tokens), estimated=True)
 
 

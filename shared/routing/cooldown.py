@@ -17,7 +17,7 @@ BREAKER_CAP_S = 300.0
 # A 429 of the minute: the provider's hint, or this; at most two windows.
 LIMIT_DEFAULT_S = 10.0
 LIMIT_CAP_S = 120.0
-# A 429 of the day or month: hints are unreliable (LESSONS 13), so ask again at least hourly.
+# A 429 of the day or month: hints are unreliable, so ask again at least hourly.
 LONG_LIMIT_S = 3600.0
 # R5.5: a rejected key makes its provider unavailable for 5 minutes.
 KEY_REJECTED_S = 300.0
@@ -48,7 +48,7 @@ class Gate:
     probing_since: float | None = None
 
     def close(self, until: float, *, limit: bool = False) -> None:
-        """Keep calls away until then; a longer closure is never shortened (LESSONS 12)."""
+        """Keep calls away until then; a longer closure is never shortened."""
         if until > self.until:
             self.until = until
         if limit and until > self.limited_until:

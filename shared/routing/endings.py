@@ -41,7 +41,7 @@ def safe_text(message: str, length: int) -> str:
 
 
 def final_answer(failure: ProviderFailure) -> CodeexError:
-    """A failure that nobody else can mend: the request is wrong, or was refused (LESSONS 9)."""
+    """A failure that nobody else can mend: the request is wrong, or was refused."""
     message = safe_text(failure.message, MESSAGE_LENGTH)
     if isinstance(failure, Refused):
         return ContentFiltered(message or "the provider refused to answer this; rephrase it")

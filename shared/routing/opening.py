@@ -28,7 +28,7 @@ async def fetch(running: Running) -> ChatResult:
 
 
 async def open_stream(running: Running) -> Opened:
-    """A stream whose first meaningful event has come (LESSONS 4).
+    """A stream whose first meaningful event has come.
 
     Raises the ``ProviderFailure`` it ends in before that; the provider's stream is closed then.
     """

@@ -249,7 +249,7 @@ class OptionBook:
 
 
 def honours(card: ModelCard, wanted: Iterable[Feature | Capability], effort: str | None) -> bool:
-    """Whether the card says yes to every field; what it does not list is a no (LESSONS 3)."""
+    """Whether the card says yes to every field; what it does not list is a no."""
     for feature in wanted:
         if feature is Feature.REASONING_EFFORT:
             if effort not in card.reasoning_efforts:

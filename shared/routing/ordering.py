@@ -22,7 +22,7 @@ from shared.routing.backoff import ELSEWHERE_CAP_S, Backoff
 from shared.routing.health import HealthBook
 from shared.routing.plan import Candidate, Plan
 
-# Times the same model may be asked for one request (LESSONS 1 and 8), and where it is alone.
+# Times the same model may be asked for one request, and where it is alone.
 ROUNDS = 2
 ROUNDS_ALONE = 3
 # A provider with this many failures in one request is in trouble itself, not its models.

@@ -3,7 +3,7 @@
 Two ways, and no third: a model whose card says ``accepts_prefix`` gets the released text as a
 trailing assistant message and continues it; or another model is asked again unseen, and goes on
 only where its own answer begins with exactly the released text. Otherwise the break is told to
-the client: text is never repeated, never guessed (LESSONS 6).
+the client: text is never repeated, never guessed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ async def go_on(run: Run, text: str) -> Opened | None:
         except ProviderFailure as failure:
             run.noted(running, failure)
             if isinstance(failure, Refused):
-                # A refusal is never routed around (LESSONS 9).
+                # A refusal is never routed around.
                 return None
         else:
             if opened is not None:

@@ -16,7 +16,7 @@ SERVER_LOGGERS = (
     "aiohttp",
     "asyncio",
 )
-# One line a request is written already (LESSONS, routing 1).
+# One line a request is written already.
 _ACCESS_LOGGERS = ("uvicorn.access", "gunicorn.access", "aiohttp.access")
 
 

@@ -202,7 +202,7 @@ def test_p73_every_request_ends_by_its_deadline(case: Case) -> None:
 @settings(deadline=None)
 @given(cases)
 def test_no_model_is_asked_without_end(case: Case) -> None:
-    """LESSONS 1: at most twice (alone: thrice), but for limits that say when they end."""
+    """At most twice (alone: thrice), but for limits that say when they end."""
     outcome = carry_out(case)
     rounds = 2 if len(case.chain) > 1 and case.fallback else 3
     for model in case.chain:

@@ -219,7 +219,7 @@ def test_p22_preferred_provider_is_selected_when_it_can_serve(scene: Scene) -> N
 @settings(deadline=None)
 @given(scenes())
 def test_every_plan_holds_only_who_can_serve(scene: Scene) -> None:
-    """LESSONS 3, P61, the contract's Money and avoid_providers."""
+    """P61, the contract's Money and avoid_providers."""
     plan = plan_of(scene)
     if plan is None:
         return
