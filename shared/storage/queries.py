@@ -43,6 +43,9 @@ class Direction(StrEnum):
     DOWN = "down"
 
 
+Ordering = tuple[tuple[FieldPath, Direction], ...]
+
+
 class Measure(StrEnum):
     """How the distance of two vectors is measured."""
 
@@ -101,8 +104,8 @@ class Search:
 
     collection: str
     group: bool
-    tests: tuple[Clause, ...]
-    order: tuple[tuple[FieldPath, Direction], ...]
+    clauses: tuple[Clause, ...]
+    order: Ordering
     limit: int | None
     start_after: tuple[Value, ...] | None
     select: tuple[FieldPath, ...] | None
@@ -142,13 +145,13 @@ def search(query: Query) -> Search:
         split_collection(query.collection)
     if query.limit is not None and query.limit < 1:
         raise InvalidArgument(f"limit {query.limit}: at least 1")
-    tests = tuple(_clause(each) for each in query.filters)
-    _check_together(tests)
-    order = _full_order(query, tests)
+    clauses = tuple(_clause(each) for each in query.filters)
+    _check_together(clauses)
+    order = _full_order(query, clauses)
     return Search(
         query.collection,
         query.group,
-        tests,
+        clauses,
         order,
         query.limit,
         None if query.start_after is None else _cursor(query.start_after, order),
@@ -199,23 +202,25 @@ def _check_id_test(op: Op, value: Value) -> None:
         split_document(each)
 
 
-def _check_together(tests: tuple[Clause, ...]) -> None:
+def _check_together(clauses: tuple[Clause, ...]) -> None:
     """What Firestore does not combine (docs, "Query limitations")."""
-    ops = [test.op for test in tests]
+    ops = [clause.op for clause in clauses]
     if sum(op.startswith("array") for op in ops) > 1:
         raise InvalidArgument("a query takes one array filter")
     beside = [op for op in ops if op in ("in", "array-contains-any", "!=", "not-in")]
     if "not-in" in ops and len(beside) > 1:
         raise InvalidArgument("not-in does not go with in, array-contains-any, != or itself")
     branches = 1
-    for test in tests:
-        if test.op in ("in", "array-contains-any") and isinstance(test.value, list):
-            branches *= len(test.value)
+    for clause in clauses:
+        if clause.op in ("in", "array-contains-any") and isinstance(clause.value, list):
+            branches *= len(clause.value)
     if branches > _IN_LIMIT:
         raise InvalidArgument(f"in and array-contains-any multiply to {branches}, over {_IN_LIMIT}")
 
 
-def _full_order(query: Query, tests: tuple[Clause, ...]) -> tuple[tuple[FieldPath, Direction], ...]:
+def _full_order(
+    query: Query, clauses: tuple[Clause, ...]
+) -> tuple[tuple[FieldPath, Direction], ...]:
     order = [(_path(each.field), each.direction) for each in query.order]
     named = [path for path, _ in order]
     if len(set(named)) < len(named):
@@ -223,7 +228,7 @@ def _full_order(query: Query, tests: tuple[Clause, ...]) -> tuple[tuple[FieldPat
     if () in named[:-1]:
         raise InvalidArgument("nothing can follow the document's path in an order")
     last = order[-1][1] if order else Direction.UP
-    unequal = {test.path for test in tests if test.op in _UNEQUAL} - set(named)
+    unequal = {clause.path for clause in clauses if clause.op in _UNEQUAL} - set(named)
     if () in named and unequal:
         raise InvalidArgument("order by the fields of inequalities before the document's path")
     order += [(path, last) for path in sorted(unequal - {()})]
@@ -232,9 +237,7 @@ def _full_order(query: Query, tests: tuple[Clause, ...]) -> tuple[tuple[FieldPat
     return tuple(order)
 
 
-def _cursor(
-    place: Document | tuple[Value, ...], order: tuple[tuple[FieldPath, Direction], ...]
-) -> tuple[Value, ...]:
+def _cursor(place: Document | tuple[Value, ...], order: Ordering) -> tuple[Value, ...]:
     if isinstance(place, Document):
         return tuple(_place_value(place, path) for path, _ in order)
     values = tuple(checked(value) for value in place)

@@ -16,6 +16,7 @@ from shared.storage.errors import DocumentTooLarge, InvalidArgument
 from shared.storage.paths import check_field
 
 DOCUMENT_LIMIT = 1_048_576  # bytes; https://firebase.google.com/docs/firestore/quotas
+TEXT_LIMIT = 1_048_487  # bytes of one text or bytes value: 1 MiB less 89
 DEPTH_LIMIT = 20
 VECTOR_LIMIT = 2_048  # dimensions
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
@@ -93,7 +94,7 @@ def checked(value: Input, depth: int = 1) -> Value:
     if kind is str:
         _check_text(value)  # type: ignore[arg-type]
         return value  # type: ignore[return-value]
-    if value is None or kind is bool or kind is bytes or kind is Vector:
+    if value is None or kind is bool or kind is Vector:
         return value  # type: ignore[return-value]
     return _checked_other(value, depth)
 
@@ -107,6 +108,10 @@ def _checked_other(value: Input, depth: int) -> Value:
         if not math.isfinite(value):
             raise InvalidArgument(f"{value} is not a finite number")
         return float(value)
+    if isinstance(value, bytes):
+        if len(value) > TEXT_LIMIT:
+            raise DocumentTooLarge(f"{len(value)} bytes in one value are over {TEXT_LIMIT}")
+        return bytes(value)
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise InvalidArgument(f"{value!r} has no time zone")
@@ -139,11 +144,15 @@ def _checked_name(name: str) -> str:
 
 
 def _check_text(text: str) -> None:
-    if not text.isascii():
+    if text.isascii():
+        size = len(text)
+    else:
         try:
-            text.encode()
+            size = len(text.encode())
         except UnicodeEncodeError:
             raise InvalidArgument("text with a lone surrogate is not valid Unicode") from None
+    if size > TEXT_LIMIT:
+        raise DocumentTooLarge(f"{size} bytes in one text are over {TEXT_LIMIT}")
 
 
 def value_size(value: Value) -> int:

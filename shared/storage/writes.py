@@ -22,6 +22,7 @@ from shared.storage.values import (
     Increment,
     ServerTime,
     Transform,
+    Value,
     check_size,
     checked,
     checked_list,
@@ -76,6 +77,23 @@ Write = Set | Create | Update | Delete
 
 
 @dataclass(frozen=True, slots=True)
+class Append:
+    """A checked ``ArrayUnion``."""
+
+    values: list[Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """A checked ``ArrayRemove``."""
+
+    values: list[Value]
+
+
+Step = Increment | Append | Remove | ServerTime
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One write in plain form; every part is checked.
 
@@ -86,7 +104,7 @@ class Plan:
     path: str
     data: Data | None
     mask: tuple[FieldPath, ...] | None = None
-    transforms: tuple[tuple[FieldPath, Transform], ...] = ()
+    transforms: tuple[tuple[FieldPath, Step], ...] = ()
     exists: bool | None = None
     version: int | None = None
 
@@ -106,7 +124,7 @@ class _Parts:
 
     data: Data = field(default_factory=dict)
     paths: list[FieldPath] = field(default_factory=list)
-    transforms: list[tuple[FieldPath, Transform]] = field(default_factory=list)
+    transforms: list[tuple[FieldPath, Step]] = field(default_factory=list)
 
     def put(self, path: FieldPath, change: Change, *, deletes: bool) -> None:
         """Take in one leaf: a value, a transform or a deletion."""
@@ -198,14 +216,14 @@ def _leaves(data: Changes, above: FieldPath) -> Iterator[tuple[FieldPath, Change
             yield (*above, name), value
 
 
-def _checked_transform(change: Transform) -> Transform:
+def _checked_transform(change: Transform) -> Step:
     if isinstance(change, Increment):
         by = change.by
         if isinstance(by, bool) or not isinstance(by, (int, float)):
             raise InvalidArgument(f"Increment takes a number, not {type(by).__name__}")
         checked(by)
     elif isinstance(change, ArrayUnion):
-        return ArrayUnion(checked_list(change.values))
+        return Append(checked_list(change.values))
     elif isinstance(change, ArrayRemove):
-        return ArrayRemove(checked_list(change.values))
+        return Remove(checked_list(change.values))
     return change
