@@ -58,7 +58,7 @@ class ChatEndpoint:
             "plan": {
                 "category": plan.category.value,
                 "reason": plan.reason,
-                "chain": [candidate.to_json() for candidate in plan.chain],
+                "chain": plan.shown_chain(),
                 "estimated_latency_ms": plan.estimated_latency_ms,
                 "max_attempts": plan.max_attempts,
                 "warnings": list(plan.warnings),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
-from shared.classify import Classification, classify_request
+from shared.classify import Classification, ClassificationCache
 from shared.clock import Clock, Deadline
 from shared.errors import InvalidRequest, ProviderError, ProviderFailure
 from shared.messages import ChatRequest, ChatResult, Chunk
@@ -30,7 +30,7 @@ _OTHER_MEDIA = {
 class ChatPipeline:
     """Runs chat requests over one router and one executor."""
 
-    __slots__ = ("_clock", "_executor", "_local", "_state")
+    __slots__ = ("_classifier", "_clock", "_executor", "_local", "_state")
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class ChatPipeline:
         self._executor = executor
         self._clock = clock
         self._local = local
+        self._classifier = ClassificationCache()
 
     async def begin(
         self, request: ChatRequest, request_id: str, started: float, tier: str
@@ -62,7 +63,7 @@ class ChatPipeline:
         Raises ``ModelNotFound``, ``FeatureDisabled``, ``InvalidRequest`` (a field nobody
         honours) and ``AllModelsFailed`` (nothing left to ask).
         """
-        classification = classify_request(request)
+        classification = self._classifier.classify(request)
         context.classification = classification
         context.classified_at = self._clock.monotonic()
         plan = self._state.router.plan(request, classification.category, tier=context.tier)

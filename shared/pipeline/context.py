@@ -55,7 +55,7 @@ class RequestContext:
             "classification": classification.to_json() if classification is not None else None,
             "routing": {
                 "reason": plan.reason if plan is not None else "",
-                "chain": [c.to_json() for c in plan.chain] if plan is not None else [],
+                "chain": plan.shown_chain() if plan is not None else [],
                 "attempts": [attempt.to_json() for attempt in self.trace.attempts],
             },
             "guard": UNGUARDED,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from shared.messages import Attempt, JsonObject, Usage
+from shared.messages import Attempt, JsonObject, JsonValue, Usage
 from shared.model import Category, Lifecycle, ModelCard
 
 
@@ -45,6 +45,14 @@ class Plan:
     # The head is the one model the client named: at its limit, the request waits its patience for
     # it before another is asked (contract, Chat).
     waits_for_head: bool = False
+    # The chain in the receipt's form, written once for all plans that share a chain.
+    shown: list[JsonValue] = field(default_factory=list)
+
+    def shown_chain(self) -> list[JsonValue]:
+        """The chain as receipts show it. Not to be changed: other plans may share it."""
+        if not self.shown:
+            self.shown.extend([candidate.to_json() for candidate in self.chain])
+        return self.shown
 
 
 @dataclass(slots=True)

@@ -247,6 +247,7 @@ class Router:
             True,
             plan.named,
             plan.waits_for_head,
+            plan.shown,
         )
 
     def _keep(

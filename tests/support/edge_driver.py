@@ -122,14 +122,14 @@ class House:
         loop = asyncio.get_running_loop()
         size = max(1, -(-len(data) // pieces))
         parts = [data[at : at + size] for at in range(0, len(data), size)] or [b""]
-        gone = asyncio.Event()
+        gone, begun = asyncio.Event(), loop.time()
 
         async def receive() -> Message:
             if parts:
                 part = parts.pop(0)
                 return {"type": "http.request", "body": part, "more_body": bool(parts)}
             if leave_after is not None:
-                await asyncio.sleep(leave_after)
+                await asyncio.sleep(max(0.0, begun + leave_after - loop.time()))
             else:
                 await gone.wait()
             return {"type": "http.disconnect"}
