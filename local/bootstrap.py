@@ -206,6 +206,9 @@ def _install(
             f"pip could not install {REQUIREMENTS[command][-1]}: {_last_error(done.stdout)} "
             "(the package index may be out of reach; run the command again to retry)"
         )
+    # The first start should not pay for compiling; where it fails, Python does it as it imports.
+    folders = [str(home.root / name) for name in ("shared", "functions", "local")]
+    run([str(home.python), "-m", "compileall", "-q", *folders])
     stamp[command] = requirements_hash(home, command)
     _write_whole(home.venv / STAMP, json.dumps(stamp))
     (home.venv / MARK).unlink()

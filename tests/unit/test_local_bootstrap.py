@@ -90,7 +90,8 @@ def test_the_servers_environment_is_completed_for_tests(home: Home) -> None:
     ensure(home, runner, "run")
     ensure(home, runner, "test")
     assert runner.installs == 2
-    assert runner.commands[-1][-1].endswith("requirements-dev.txt")
+    assert runner.commands[-2][-1].endswith("requirements-dev.txt")
+    assert "compileall" in runner.commands[-1]
 
 
 def test_an_interrupted_install_is_made_anew(home: Home) -> None:
