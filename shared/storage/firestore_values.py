@@ -134,7 +134,7 @@ def _decode_map_value(message: ValueMessage) -> Value:
     fields = message.map_value.fields
     if _TYPE in fields and fields[_TYPE].string_value == _VECTOR:
         numbers = fields[_NUMBERS].array_value.values
-        return Vector(number.double_value or number.integer_value for number in numbers)
+        return Vector.trusted(number.double_value or number.integer_value for number in numbers)
     return decode_map(fields)
 
 

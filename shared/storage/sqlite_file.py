@@ -1,0 +1,89 @@
+"""The SQLite file: how it is opened, and what lies in it.
+
+WAL mode with ``synchronous=NORMAL``: a commit is in the file before it is answered for, so killing
+any process loses nothing; a power cut may lose the last commits, never the file. Several processes
+use it at once; one writes at a time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+FORMAT = 1  # of the tables below, kept as SQLite's user_version
+OPEN_PATIENCE_S = 10.0
+_TABLES = (
+    """
+    CREATE TABLE IF NOT EXISTS documents (
+        path TEXT PRIMARY KEY,
+        parent TEXT NOT NULL,       -- path of the collection
+        collection TEXT NOT NULL,   -- its id
+        data TEXT NOT NULL,         -- sqlite_codec.py
+        created INTEGER NOT NULL,   -- microseconds since 1970
+        version INTEGER NOT NULL,
+        expires INTEGER             -- microseconds; only where the collection expires
+    )
+    """,
+    "CREATE INDEX IF NOT EXISTS by_parent ON documents (parent)",
+    "CREATE INDEX IF NOT EXISTS by_collection ON documents (collection)",
+    """
+    CREATE INDEX IF NOT EXISTS by_expiry ON documents (expires) WHERE expires IS NOT NULL
+    """,
+    # The last version given, so that versions grow across processes and clocks set back.
+    "CREATE TABLE IF NOT EXISTS clock (last INTEGER NOT NULL)",
+    "INSERT INTO clock (last) SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM clock)",
+)
+
+
+def open_file(path: Path) -> sqlite3.Connection:
+    """A connection to the store's file, which is made where there is none.
+
+    Raises ``sqlite3.DatabaseError``, also for a file of a newer format.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Several processes that make or recover the file at once get in each other's way.
+        with _alone(path.with_suffix(".lock")):
+            return _prepared(sqlite3.connect(path, isolation_level=None, check_same_thread=False))
+    except OSError as error:
+        raise sqlite3.OperationalError(f"{path}: {error.strerror}") from error
+
+
+def open_memory() -> sqlite3.Connection:
+    """A connection to a store of its own that ends with it."""
+    return _prepared(sqlite3.connect(":memory:", isolation_level=None))
+
+
+def set_patience(connection: sqlite3.Connection, seconds: float) -> None:
+    """How long to wait for the locks of others."""
+    connection.execute(f"PRAGMA busy_timeout = {max(1, int(seconds * 1_000))}")
+
+
+def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
+    try:
+        set_patience(connection, OPEN_PATIENCE_S)
+        connection.execute("PRAGMA journal_mode = WAL").close()
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("BEGIN IMMEDIATE")
+        (found,) = connection.execute("PRAGMA user_version").fetchone()
+        if found > FORMAT:
+            raise sqlite3.DatabaseError(f"the store's format {found} is newer than {FORMAT}")
+        if found < FORMAT:
+            for statement in _TABLES:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
+        connection.execute("COMMIT")
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    with path.open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
