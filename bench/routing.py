@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 
 from shared.catalog.load import load_catalog
 from shared.clock import Deadline, SystemClock
+from shared.config import RuntimeConfig, TimeoutConfig
 from shared.limits.utilization import UsageMeter
 from shared.messages import ChatRequest, ChatResult, Chunk, JsonObject, RequestOptions, Usage
 from shared.model import Category, Limits, ModelCard
@@ -22,7 +23,6 @@ from shared.routing.executor import Executor
 from shared.routing.health import HealthBook
 from shared.routing.plan import Trace
 from shared.routing.router import Router
-from shared.settings import RuntimeConfig, TimeoutConfig
 
 ROUNDS = 20_000
 CHUNKS = 100

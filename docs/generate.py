@@ -18,8 +18,8 @@ from shared.catalog.load import load_catalog, provider_terms
 from shared.catalog.registry import Catalog
 from shared.catalog.rules import RuleBook
 from shared.clock import SystemClock
+from shared.config import RuntimeConfig
 from shared.model import Capability, Category, Limits, ModelCard
-from shared.settings import RuntimeConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 Table = Callable[[], str]

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from local.dotenv import DotenvError, read_dotenv
-from shared.settings import PROVIDERS, ProviderSettings, Settings, SettingsError, load_settings
+from shared.config import SettingsError
+from shared.settings import PROVIDERS, ProviderSettings, Settings, load_settings
 
 # Pages of any local address may call the API under ``make run`` (contract, ALLOWED_ORIGINS).
 LOCAL_ORIGINS = ("http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*")

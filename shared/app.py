@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from shared.catalog.load import load_catalog, provider_terms
 from shared.catalog.registry import Catalog
 from shared.clock import Clock, SystemClock
+from shared.config import SettingsError
 from shared.edge.app import EdgeApp, EdgeParts, Routes
 from shared.edge.certificate_fetch import certificate_fetch
 from shared.edge.certificates import CertificateSource
@@ -35,7 +36,7 @@ from shared.providers.registry import ProviderSet, build_providers
 from shared.routing.executor import Executor
 from shared.routing.health import HealthBook
 from shared.routing.router import Router
-from shared.settings import Settings, SettingsError, load_settings
+from shared.settings import Settings, load_settings
 from shared.telemetry.bridge import bridge_logging
 from shared.telemetry.counters import Counters
 from shared.telemetry.log import JsonLog, LogStream, open_stdout

@@ -1,17 +1,24 @@
 """Which suites can run here, and the list of those left out.
 
-A test that needs Node carries ``needs_node``. Where Node is missing it is left out and listed at
-the end, never skipped in silence; with ``CI=true`` nothing is left out, so a missing part fails.
+A test that needs Node carries ``needs_node``, one that needs the Firestore emulator
+``needs_firestore``. Where that is missing it is left out and listed at the end, never skipped in
+silence; with ``CI=true`` nothing is left out, so a missing part fails.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from shared.storage.documents import DocumentStore
+from tests.support import firestore_emulator as firestore_emulator_support
+from tests.support.firestore_emulator import FirestoreEmulator
+from tests.support.stores import firestore_store, sqlite_store
 
 # No deadline: machines differ, and speed is the benchmark's business. In CI the same examples are
 # tried each time, so that a red run means the change; elsewhere new ones are searched.
@@ -31,16 +38,46 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if os.environ.get("CI", "").lower() == "true":
         return
-    if shutil.which("node") is not None and _CLIENTS.is_dir():
-        return
-    dropped = [item for item in items if item.get_closest_marker("needs_node") is not None]
+    if shutil.which("node") is None or not _CLIENTS.is_dir():
+        missing = (
+            "Node.js or tests/clients/node_modules is missing (make test installs the clients "
+            "where there is Node.js)"
+        )
+        _leave_out(config, items, "needs_node", missing)
+    if any(item.get_closest_marker("needs_firestore") for item in items):
+        looked = firestore_emulator_support.find(os.environ)
+        if isinstance(looked, str):
+            _leave_out(config, items, "needs_firestore", looked)
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item], marker: str, missing: str) -> None:
+    dropped = [item for item in items if item.get_closest_marker(marker) is not None]
     if dropped:
         items[:] = [item for item in items if item not in dropped]
         config.hook.pytest_deselected(items=dropped)
-        config.stash[_LEFT_OUT].append(
-            f"{len(dropped)} tests marked needs_node: Node.js or tests/clients/node_modules is "
-            "missing (make test installs the clients where there is Node.js)"
-        )
+        config.stash[_LEFT_OUT].append(f"{len(dropped)} tests marked {marker}: {missing}")
+
+
+@pytest.fixture(scope="session")
+def firestore_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """``host:port`` of an emulator that runs for the whole session."""
+    looked = firestore_emulator_support.find(os.environ)
+    assert not isinstance(looked, str), looked
+    emulator = FirestoreEmulator(looked, tmp_path_factory.mktemp("firestore") / "output.txt")
+    emulator.wait_ready()
+    yield emulator.host
+    emulator.stop()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("firestore", marks=pytest.mark.needs_firestore)])
+async def documents(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[DocumentStore]:
+    """An empty document store, once on each database."""
+    if request.param == "sqlite":
+        store = sqlite_store(tmp_path)
+    else:
+        store = firestore_store(request.getfixturevalue("firestore_emulator"))
+    yield store
+    await store.close()
 
 
 def pytest_terminal_summary(

@@ -8,8 +8,9 @@ from shared.catalog.lifecycle import parse_day
 from shared.catalog.registry import LOCAL_PREFIX, local_card, overridden
 from shared.catalog.rules import LONG_CONTEXT_WINDOW, can_serve, needed_capability
 from shared.catalog.terms import ProviderTerms
+from shared.config import ModelOverride, Rule, RuntimeConfig
 from shared.model import Category, ModelCard
-from shared.settings import PROVIDERS, ModelOverride, Rule, RuntimeConfig
+from shared.settings import PROVIDERS
 
 FREE_TIERS = ("quota", "credit", "none", "unknown")
 _DATES = ("released", "shutdown_date", "last_seen", "serves_from")

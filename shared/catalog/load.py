@@ -22,8 +22,8 @@ from shared.catalog.registry import Catalog
 from shared.catalog.rules import RuleBook
 from shared.catalog.terms import ProviderTerms
 from shared.clock import Clock
+from shared.config import Rule, RuntimeConfig
 from shared.model import Category, ModelCard
-from shared.settings import Rule, RuntimeConfig
 
 FOLDER = Path(__file__).parent
 T = TypeVar("T")

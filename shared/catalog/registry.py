@@ -22,8 +22,8 @@ from shared.catalog.lifecycle import (
     format_day,
 )
 from shared.clock import Clock
+from shared.config import ModelOverride
 from shared.model import Capability, Feature, Lifecycle, ModelCard
-from shared.settings import ModelOverride
 
 LOCAL_PREFIX = "local-"
 _NO_OVERRIDES: Mapping[str, ModelOverride] = MappingProxyType({})

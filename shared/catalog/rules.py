@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 from shared.catalog.lifecycle import Resolution
 from shared.catalog.registry import Catalog
+from shared.config import Rule
 from shared.model import Capability, Category, ModelCard
-from shared.settings import Rule
 
 # A LONG_CONTEXT request has over 100,000 tokens (R3, decision), so its models' windows have more.
 LONG_CONTEXT_WINDOW = 100_000

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from shared.config import LimitOverride
 from shared.model import Limits, ModelCard
-from shared.settings import LimitOverride
 
 NONE = Limits()
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from shared.catalog.registry import Catalog
 from shared.clock import Deadline
+from shared.config import TimeoutConfig
 from shared.errors import (
     CapacityExhausted,
     CodeexError,
@@ -25,7 +26,6 @@ from shared.errors import (
 )
 from shared.model import Capability, ModelCard
 from shared.providers.base import ChatProvider, EmbeddingResult, Timeouts
-from shared.settings import TimeoutConfig
 
 # R7.2: the embedder of the house; "auto" means this one.
 DEFAULT_EMBEDDER = "google-gemini-embedding-001"

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from shared.catalog.registry import Catalog, local_card
 from shared.clock import Clock
+from shared.config import RuntimeConfig
 from shared.errors import ProviderFailure
 from shared.providers.base import ChatProvider, Timeouts
 from shared.routing.router import Router
-from shared.settings import RuntimeConfig
 
 LOCAL = "local"
 # A local server that does not answer is asked again for its models after this many seconds.

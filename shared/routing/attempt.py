@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from shared.config import TimeoutConfig
 from shared.messages import ChatRequest
 from shared.model import Feature, ModelCard
 from shared.providers.base import Timeouts
 from shared.routing.options import EXPECTED_OUTPUT
-from shared.settings import TimeoutConfig
 
 # Kept back of the deadline to write the answer (R5, decision: never outlives the deadline).
 RESERVE_S = 0.1

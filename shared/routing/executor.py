@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import TypeVar
 
 from shared.clock import Clock, Deadline
+from shared.config import TimeoutConfig
 from shared.errors import ProviderFailure, Refused, Retry
 from shared.messages import ChatRequest, ChatResult, Chunk, Usage
 from shared.providers.base import ChatProvider
@@ -25,7 +26,6 @@ from shared.routing.ports import Utilization
 from shared.routing.release import Released
 from shared.routing.rescue import go_on
 from shared.routing.run import Parts, Run, Running
-from shared.settings import TimeoutConfig
 
 T = TypeVar("T")
 

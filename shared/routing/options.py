@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from shared.clock import Clock
+from shared.config import Condition, Rule
 from shared.messages import Need
 from shared.model import Capability, Category, Feature, Lifecycle, ModelCard
 from shared.routing.plan import Candidate
 from shared.routing.ports import CatalogView, RuleSource
-from shared.settings import Condition, Rule
 
 DAY_S = 86_400
 LOCAL = "local"

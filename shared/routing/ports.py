@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from shared.config import Rule
 from shared.model import Category, Lifecycle, ModelCard
-from shared.settings import Rule
 
 
 class ResolutionView(Protocol):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared.clock import Clock
+from shared.config import Rule
 from shared.errors import CodeexError, ModelNotFound
 from shared.messages import ChatRequest, Need
 from shared.model import Category, Lifecycle
@@ -22,7 +23,6 @@ from shared.routing.plan import Candidate, Plan
 from shared.routing.ports import CatalogView, RuleSource, Utilization
 from shared.routing.refusals import all_avoided, no_plan, too_long
 from shared.routing.scoring import BUSY, Scorer
-from shared.settings import Rule
 
 AUTO = "auto"
 # How long a kept order may lag behind the counters of use; health is compared exactly.

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared.clock import Clock
+from shared.config import Condition
 from shared.messages import ChatRequest
 from shared.model import ModelCard
 from shared.routing.health import HealthBook, Standing
 from shared.routing.options import EXPECTED_OUTPUT, LOCAL, Option
 from shared.routing.plan import Candidate
 from shared.routing.ports import Utilization
-from shared.settings import Condition
 
 # R4.9 and R4.2, decision: from here on a model gives way.
 BUSY = 0.8

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from shared.catalog.lifecycle import NOTICE_DAYS, SECONDS_PER_DAY, parse_day
 from shared.catalog.registry import Catalog
 from shared.catalog.rules import RuleBook
+from shared.config import ModelOverride, Rule, RuleEntry
 from shared.model import Capability, Category, Lifecycle, ModelCard
-from shared.settings import ModelOverride, Rule, RuleEntry
 from tests.support.catalog_cards import card, card_lists, days, moments
 from tests.support.virtual_time import ManualClock
 

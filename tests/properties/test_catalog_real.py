@@ -13,8 +13,8 @@ from shared.catalog.load import CatalogError, load_catalog
 from shared.catalog.registry import Catalog
 from shared.catalog.rules import LONG_CONTEXT_WINDOW, TEXT_CATEGORIES, RuleBook, can_serve
 from shared.clock import Clock
+from shared.config import ModelOverride, Rule, RuleEntry, RuntimeConfig
 from shared.model import Capability, Category, Feature, Lifecycle, ModelCard
-from shared.settings import ModelOverride, Rule, RuleEntry, RuntimeConfig
 from tests.support.catalog_cards import DATA_DAY, HOLDS_UNTIL, real
 from tests.support.virtual_time import ManualClock
 

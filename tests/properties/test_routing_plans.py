@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.config import Rule, RuleEntry
 from shared.errors import (
     AllModelsFailed,
     FeatureDisabled,
@@ -22,7 +23,6 @@ from shared.model import Category, Feature, Lifecycle, Limits, ModelCard
 from shared.routing.health import Standing
 from shared.routing.options import EXPECTED_OUTPUT
 from shared.routing.plan import Plan
-from shared.settings import Rule, RuleEntry
 from tests.support.routing_world import SmallCatalog, World, card, request
 from tests.support.virtual_time import ManualClock
 

@@ -11,8 +11,8 @@ from shared.catalog.lifecycle import SECONDS_PER_DAY, parse_day
 from shared.catalog.load import load_catalog
 from shared.catalog.registry import Catalog
 from shared.catalog.rules import RuleBook
+from shared.config import RuntimeConfig
 from shared.model import Capability, ModelCard
-from shared.settings import RuntimeConfig
 from tests.support.virtual_time import ManualClock
 
 FIRST_DAY, LAST_DAY = date(2024, 1, 1), date(2028, 12, 31)

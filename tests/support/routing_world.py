@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from shared.clock import Clock, Deadline
+from shared.config import Rule, RuleEntry, TimeoutConfig
 from shared.limits.utilization import UsageMeter
 from shared.messages import ChatRequest, Need, RequestOptions
 from shared.model import Capability, Category, Feature, Lifecycle, Limits, ModelCard
@@ -15,7 +16,6 @@ from shared.routing.executor import Executor
 from shared.routing.health import HealthBook
 from shared.routing.plan import Candidate, Plan
 from shared.routing.router import Router
-from shared.settings import Rule, RuleEntry, TimeoutConfig
 from tests.support.fake_provider import Act, FakeProvider
 
 Script = Act | list[Act] | Callable[[ProviderCall], Act]

@@ -14,8 +14,9 @@ import aiohttp
 from local.sim.server import Simulator
 from shared.catalog.load import load_catalog
 from shared.clock import Clock, SystemClock
+from shared.config import RuntimeConfig
 from shared.messages import JsonObject, JsonValue
-from shared.settings import PROVIDERS, RuntimeConfig
+from shared.settings import PROVIDERS
 
 LIMIT = aiohttp.ClientTimeout(total=30)
 

@@ -12,14 +12,8 @@ import pytest
 
 from shared.catalog.load import FOLDER, CatalogError, load_catalog, provider_terms, read_data
 from shared.clock import SystemClock
+from shared.config import LimitOverride, ModelOverride, Rule, RuleEntry, RuntimeConfig
 from shared.model import Capability, Category
-from shared.settings import (
-    LimitOverride,
-    ModelOverride,
-    Rule,
-    RuleEntry,
-    RuntimeConfig,
-)
 from tests.support.virtual_time import ManualClock
 
 Card = dict[str, object]

@@ -7,8 +7,8 @@ import pytest
 from shared.catalog.lifecycle import SECONDS_PER_DAY, parse_day
 from shared.catalog.registry import Catalog, local_card
 from shared.catalog.rules import RuleBook
+from shared.config import ModelOverride, Rule, RuleEntry
 from shared.model import Capability, Category, Feature, Lifecycle
-from shared.settings import ModelOverride, Rule, RuleEntry
 from tests.support.catalog_cards import card
 from tests.support.virtual_time import ManualClock
 

@@ -9,7 +9,8 @@ from dataclasses import fields
 import pytest
 
 from infra.package import ROOT
-from shared.settings import PROVIDERS, RuntimeConfig, Settings, load_settings
+from shared.config import RuntimeConfig
+from shared.settings import PROVIDERS, Settings, load_settings
 
 PAGE = (ROOT / "docs" / "environment.md").read_text(encoding="utf-8")
 IDLE_SECTION = "Checked, without effect yet"

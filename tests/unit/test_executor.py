@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import pytest
 
+from shared.config import TimeoutConfig
 from shared.errors import (
     AllModelsFailed,
     BadToolCall,
@@ -37,7 +38,6 @@ from shared.errors import (
 from shared.messages import ChatResult, Chunk, RequestOptions
 from shared.model import Feature
 from shared.routing.plan import Plan, Trace
-from shared.settings import TimeoutConfig
 from tests.support.fake_provider import OK, SILENT, Act, fails, says
 from tests.support.routing_world import Script, World, card, plan_of, request
 from tests.support.virtual_time import VirtualClock, run_virtual

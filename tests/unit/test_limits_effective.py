@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from shared.config import LimitOverride
 from shared.limits.effective import EffectiveLimits
 from shared.model import Capability, Limits, ModelCard
-from shared.settings import LimitOverride
 
 CARD = ModelCard(
     id="groq-a",

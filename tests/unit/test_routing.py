@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from shared.config import Condition, Rule, RuleEntry
 from shared.errors import (
     AllModelsFailed,
     FeatureDisabled,
@@ -17,7 +18,6 @@ from shared.errors import (
 from shared.messages import Need, RequestOptions
 from shared.model import Capability, Category, Feature, Lifecycle, Limits, ModelCard
 from shared.routing.plan import Plan
-from shared.settings import Condition, Rule, RuleEntry
 from tests.support.routing_world import SmallCatalog, SmallRules, World, card, request, rule
 from tests.support.virtual_time import ManualClock
 

@@ -7,16 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from shared.config import RuntimeConfig, SettingsError, merge_patch, parse_config
 from shared.model import Capability, Category
-from shared.settings import (
-    DEFAULT_BASE_URLS,
-    PROVIDERS,
-    RuntimeConfig,
-    SettingsError,
-    load_settings,
-    merge_patch,
-    parse_config,
-)
+from shared.settings import DEFAULT_BASE_URLS, PROVIDERS, load_settings
 
 
 def test_nothing_set_gives_the_contracts_defaults() -> None:

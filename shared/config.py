@@ -1,0 +1,199 @@
+"""The runtime configuration: its schema, its defaults, and how it is read and merged.
+
+Changed by administrators while the functions run (contract, Runtime configuration); refused whole,
+with every problem listed, where anything in it is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from shared.model import Capability, Category
+
+ProviderName = Literal["groq", "cerebras", "google", "huggingface", "elevenlabs", "local"]
+
+
+class SettingsError(Exception):
+    """The environment or configuration is wrong; ``problems`` lists everything, a line each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class _Strict(BaseModel):
+    # Validators are built on first use: an instance that nobody configures never needs most.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+class Flags(_Strict):
+    """R19. Defaults as in the contract's Environment."""
+
+    ENABLE_SAFETY_GUARD: bool = True
+    ENABLE_MEMORY_SYSTEM: bool = True
+    ENABLE_VIDEO_GENERATION: bool = False
+    ENABLE_COMPUTER_USE: bool = False
+
+
+class Condition(_Strict):
+    """A rule entry applies only where this holds (R4, decision on conditions).
+
+    TIME_OF_DAY compares the UTC hour (0-23); IN takes a list, the others one value.
+    """
+
+    field: Literal["TOKEN_COUNT", "PROVIDER_AVAILABLE", "TIME_OF_DAY", "USER_TIER"]
+    op: Literal["GT", "LT", "EQ", "IN"]
+    value: int | str | bool | list[int] | list[str]
+
+
+class RuleEntry(_Strict):
+    """One model of a rule. Higher ``priority`` comes first."""
+
+    model: str
+    priority: Annotated[int, Field(ge=0, le=1000)]
+    conditions: tuple[Condition, ...] = ()
+
+
+class Rule(_Strict):
+    """The rule of one category; ``max_attempts`` (1-20) is R5.10."""
+
+    entries: Annotated[tuple[RuleEntry, ...], Field(min_length=1)]
+    max_attempts: Annotated[int, Field(ge=1, le=20)] = 6
+    note: str = ""
+
+
+class LimitOverride(_Strict):
+    """An entry of ``limits``: replaces what the catalog says (contract, Runtime configuration)."""
+
+    rpm: Annotated[int, Field(ge=0)] | None = None
+    rpd: Annotated[int, Field(ge=0)] | None = None
+    tpm: Annotated[int, Field(ge=0)] | None = None
+    tpd: Annotated[int, Field(ge=0)] | None = None
+    characters_per_month: Annotated[int, Field(ge=0)] | None = None
+
+
+class ClientLimits(_Strict):
+    """Requests a minute (R18.6, 18.7)."""
+
+    user_rpm: Annotated[int, Field(ge=1)] = 10
+    ip_rpm: Annotated[int, Field(ge=1)] = 50
+    ip_signed_in_rpm: Annotated[int, Field(ge=1)] = 600
+
+
+class ModelOverride(_Strict):
+    """What an administrator says of one model; it wins over the catalog."""
+
+    enabled: bool = True
+    dead: bool = False
+    replacement: str | None = None
+    capabilities: frozenset[Capability] | None = None
+
+
+class Rollout(_Strict):
+    """R26.4, R26.10."""
+
+    v33_percent: Annotated[int, Field(ge=0, le=100)] = 100
+    rollback: bool = False
+
+
+Seconds = Annotated[float, Field(gt=0, le=540)]
+
+
+class ProviderTimeouts(_Strict):
+    """Seconds; what is None comes from the defaults beside it."""
+
+    first_byte: Seconds | None = None
+    plain_max: Seconds | None = None
+    stall: Seconds | None = None
+    connect: Seconds | None = None
+
+
+class TimeoutConfig(_Strict):
+    """Seconds (contract, Chat): 4 to the first byte, at most 20 on a plain call.
+
+    ``stall`` is the longest silence inside a stream; ``minimum`` is the least time an attempt
+    needs to start (R5, decision).
+    """
+
+    first_byte: Seconds = 4.0
+    plain_max: Seconds = 20.0
+    stall: Seconds = 6.0
+    connect: Seconds = 3.0
+    minimum: Seconds = 0.5
+    providers: dict[ProviderName, ProviderTimeouts] = {}
+
+    def of(self, provider: str) -> ProviderTimeouts:
+        """The four figures for one provider, none of them None."""
+        own = _OWN_TIMEOUTS.get(provider, ProviderTimeouts.model_construct())
+        for name, configured in self.providers.items():
+            if name == provider:
+                own = own.model_copy(update=configured.model_dump(exclude_none=True))
+        return ProviderTimeouts.model_construct(
+            first_byte=own.first_byte or self.first_byte,
+            plain_max=own.plain_max or self.plain_max,
+            stall=own.stall or self.stall,
+            connect=own.connect or self.connect,
+        )
+
+
+# A model on the user's own machine may have to be loaded before its first token (contract, Chat).
+_OWN_TIMEOUTS: dict[str, ProviderTimeouts] = {
+    "local": ProviderTimeouts.model_construct(first_byte=120.0, plain_max=120.0, stall=120.0)
+}
+
+
+class Safety(_Strict):
+    """Screens (contract): personal data and prompt injection; None follows the guard's flag."""
+
+    pii: Literal["off", "flag", "redact", "block"] | None = None
+    injection: Literal["off", "flag", "block"] | None = None
+
+
+class RuntimeConfig(_Strict):
+    """The whole runtime configuration (contract, Runtime configuration)."""
+
+    flags: Flags = Flags.model_construct()
+    rules: dict[Category, Rule] = {}
+    limits: dict[str, LimitOverride] = {}
+    client_limits: ClientLimits = ClientLimits.model_construct()
+    paid_providers: Literal["all"] | frozenset[ProviderName] = frozenset()
+    models: dict[str, ModelOverride] = {}
+    rollout: Rollout = Rollout.model_construct()
+    timeouts: TimeoutConfig = TimeoutConfig.model_construct()
+    safety: Safety = Safety.model_construct()
+
+    def pays(self, provider: str) -> bool:
+        """Whether the operator lets this provider's key be billed (contract, Money)."""
+        return self.paid_providers == "all" or provider in self.paid_providers
+
+
+def parse_config(data: Mapping[str, object]) -> RuntimeConfig:
+    """A validated configuration. Raises ``SettingsError`` listing every problem with its path."""
+    if not data:
+        return RuntimeConfig.model_construct()
+    try:
+        return RuntimeConfig.model_validate_json(json.dumps(data))
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(str(part) for part in item['loc']) or 'configuration'}: {item['msg']}"
+            for item in error.errors()
+        ]
+        raise SettingsError(problems) from None
+
+
+def merge_patch(target: Mapping[str, object], patch: Mapping[str, object]) -> dict[str, object]:
+    """RFC 7396 JSON merge patch of two objects: null deletes, objects merge, the rest replaces."""
+    merged = dict(target)
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, Mapping):
+            below = merged.get(key)
+            merged[key] = merge_patch(below if isinstance(below, Mapping) else {}, value)
+        else:
+            merged[key] = value
+    return merged
