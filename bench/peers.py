@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench import servers
 
+LITELLM_KEY = "sk-benchmark-of-this-machine-only"
 System = tuple[str, Callable[[], servers.Server], dict[str, str], str]
 
 
@@ -17,7 +18,8 @@ def installed(upstream_port: int) -> list[System]:
     """The peers found on PATH, each set up with the benchmark's upstream as its provider."""
     found: list[System] = []
     if shutil.which("litellm"):
-        found.append(("litellm", lambda: _litellm(upstream_port), {}, "bench"))
+        bearer = {"Authorization": f"Bearer {LITELLM_KEY}"}
+        found.append(("litellm", lambda: _litellm(upstream_port), bearer, "bench"))
     return found
 
 
@@ -35,4 +37,5 @@ def _litellm(upstream_port: int) -> servers.Server:
     config.write_text(json.dumps({"model_list": [model]}))  # JSON is YAML
     port = servers.free_port()
     command = ["litellm", "--config", str(config), "--port", str(port), "--host", "127.0.0.1"]
-    return servers.spawn(command, port, {}, 0)
+    env = {"LITELLM_MASTER_KEY": LITELLM_KEY, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    return servers.spawn(command, port, env, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import shutil
@@ -78,11 +79,14 @@ class Server:
 
     def stop(self) -> None:
         """End the whole process group."""
-        try:
-            os.killpg(self.process.pid, signal.SIGTERM)
-            self.process.wait(10)
-        except (ProcessLookupError, subprocess.TimeoutExpired):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        for sign in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, sign)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                continue
+            return
 
     def _pids(self) -> list[int]:
         found, todo = [], [self.process.pid]
