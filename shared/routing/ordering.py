@@ -4,6 +4,10 @@ The order: what was not asked yet, along the chain; of providers that said 429 i
 (R5.3) or failed in it twice only after all others, so that a provider that is down cannot use up
 the attempts with its many models; then once more what failed in a way that may pass, now with more
 time (R5.4). What is cooling down is left out until it may be asked again.
+
+The budget of attempts bounds work: a model that only says it is at its limit has done none, so its
+first such word is free. Otherwise a few 429 would end the request with models unasked and capacity
+about to return.
 """
 
 from __future__ import annotations
@@ -41,10 +45,12 @@ class Order:
         "_banned",
         "_budget",
         "_chain",
+        "_charged",
         "_failed_at",
         "_health",
         "_just_shunned",
         "_last_provider",
+        "_loyal",
         "_rounds",
         "_shunned",
         "_window_floor",
@@ -61,6 +67,8 @@ class Order:
         self._health = health
         self._backoff = backoff
         self._budget = plan.max_attempts
+        self._charged = 0
+        self._loyal = plan.waits_for_head
         self._rounds = ROUNDS if len(chain) > 1 else ROUNDS_ALONE
         self._banned: set[int] = set()
         self._shunned: set[str] = set()
@@ -78,7 +86,7 @@ class Order:
     def next(self, now: float, fitting: Callable[[ModelCard], bool] | None = None) -> int | None:
         """The place to ask now, of those that are ``fitting``; None: nobody may be asked now (or
         the budget is spent)."""
-        if self.asked >= self._budget:
+        if self._charged >= self._budget:
             return None
         best: int | None = None
         best_rank = NEVER
@@ -94,7 +102,7 @@ class Order:
 
     def returns_at(self) -> float | None:
         """The monotonic second at which the first that may still be asked returns; None: none."""
-        if self.asked >= self._budget:
+        if self._charged >= self._budget:
             return None
         times = [
             self._health.available_at(candidate.card)
@@ -107,13 +115,10 @@ class Order:
         """When a head that is at its limit returns; None: it is not, or is past asking."""
         head = self._chain[0].card
         if (
-            self.asked >= self._budget
-            or self._rank(0, head) >= NEVER
+            self._charged >= self._budget
+            or self._rank(0, head) != 0
             or not self._health.limited(head)
         ):
-            return None
-        failure = self.failures.get(0)
-        if failure is not None and not isinstance(failure, QuotaExceeded):
             return None
         return self._health.available_at(head)
 
@@ -130,6 +135,7 @@ class Order:
     def start(self, place: int) -> Candidate:
         """Count an attempt there."""
         self.asked += 1
+        self._charged += 1
         self.tries[place] += 1
         candidate = self._chain[place]
         self._last_provider = candidate.card.provider
@@ -143,6 +149,8 @@ class Order:
         """Draw the conclusions for this request."""
         card = self._chain[place].card
         self.failures[place] = failure
+        if isinstance(failure, QuotaExceeded) and self.tries[place] == 1:
+            self._charged -= 1
         failures, _ = self._failed_at.get(card.provider, (0, 0.0))
         self._failed_at[card.provider] = (failures + 1, now)
         if not failure.retryable_same:
@@ -165,6 +173,8 @@ class Order:
         ):
             return NEVER
         tries = self.tries[place]
+        if place == 0 and self._loyal and self._awaited(tries):
+            return 0
         rank = 0
         if card.provider in self._shunned:
             rank = 2 if card.provider == self._just_shunned else 1
@@ -174,3 +184,11 @@ class Order:
         if tries < self._rounds or isinstance(self.failures.get(place), QuotaExceeded):
             return rank + 3
         return NEVER
+
+    def _awaited(self, tries: int) -> bool:
+        """Whether the head, named by the client, is still waited for rather than replaced
+        (contract, Chat: at its limit, it waits its patience first)."""
+        if tries == 0:
+            return True
+        alone = len(self._chain) == 1
+        return isinstance(self.failures.get(0), QuotaExceeded) and (alone or tries < ROUNDS_ALONE)

@@ -285,6 +285,33 @@ def test_a_named_model_at_its_limit_is_waited_for_before_others() -> None:
     run(main())
 
 
+def test_a_named_model_that_says_it_is_full_is_asked_again_when_it_returns() -> None:
+    async def main() -> None:
+        world, trace = world_of(alpha_one=[fails(QuotaExceeded, wait_s=3.0), OK]), Trace()
+        named = plan_of([A, B], named=True, waits_for_head=True)
+        await world.executor.complete(named, request("alpha-one"), world.deadline(), trace)
+        assert world.asked() == ["alpha-one", "alpha-one"]
+        assert trace.warnings == []
+        # It is not waited for without end where others can answer.
+        world, trace = world_of(alpha_one=fails(QuotaExceeded, wait_s=0.5)), Trace()
+        await world.executor.complete(named, request("alpha-one"), world.deadline(), trace)
+        assert world.asked() == ["alpha-one"] * 3 + ["beta-one"]
+
+    run(main())
+
+
+def test_limits_do_not_use_up_the_attempts() -> None:
+    async def main() -> None:
+        full = [fails(QuotaExceeded, wait_s=2.0), OK]
+        world, trace = world_of(alpha_one=full, beta_one=full), Trace()
+        plan = plan_of([A, B], max_attempts=1)
+        await world.executor.complete(plan, request(), world.deadline(), trace)
+        assert world.asked() == ["alpha-one", "beta-one", "alpha-one"]
+        assert trace.waited_ms == pytest.approx(2000, abs=150)
+
+    run(main())
+
+
 @pytest.mark.parametrize("kind", [FieldUnsupported, RequestTooLarge, ModelGone, NotOnThisKey])
 def test_what_will_not_pass_is_not_asked_again(kind: type[ProviderFailure]) -> None:
     async def main() -> None:
