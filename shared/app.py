@@ -59,6 +59,9 @@ class Services:
     health: HealthBook
     counters: Counters
     log: JsonLog
+    chat: ChatPipeline
+    embedder: EmbeddingPipeline
+    local_models: LocalModels | None
     apps: dict[str, EdgeApp]
 
     def app(self, function: str) -> EdgeApp:
@@ -127,7 +130,20 @@ def build_services(
         record_crash=recorder.crash,
     )
     apps = {"chat": EdgeApp(parts)}
-    return Services(settings, clock, pool, providers, state, health, counters, log, apps)
+    return Services(
+        settings=settings,
+        clock=clock,
+        pool=pool,
+        providers=providers,
+        state=state,
+        health=health,
+        counters=counters,
+        log=log,
+        chat=pipeline,
+        embedder=embedder,
+        local_models=local_models,
+        apps=apps,
+    )
 
 
 def firebase_authenticator(settings: Settings, pool: HttpPool, clock: Clock) -> Authenticator:
