@@ -47,9 +47,7 @@ def translate(error: AioRpcError, plans: Sequence[Plan] = ()) -> Exception:
         return Missing(f"{where}: there is no such document", path)
     if code == "FAILED_PRECONDITION" and plans:
         return VersionConflict(f"{where}: the document is at another version", path)
-    if code == "INVALID_ARGUMENT" and (
-        "exceeds the maximum" in details or "longer than" in details
-    ):
+    if code == "INVALID_ARGUMENT" and "maximum" in details and "size" in details:
         return DocumentTooLarge(details)
     if code in ("INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE", "UNIMPLEMENTED"):
         # FAILED_PRECONDITION of a query: an index is missing, and the text says which.

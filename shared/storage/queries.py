@@ -56,7 +56,7 @@ class Measure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """``field op value``; ``field`` is a dotted path or ``DOCUMENT_ID`` (values: whole paths)."""
+    """``field op value``; ``field`` is a dotted path or ``DOCUMENT_ID`` (ranges of whole paths)."""
 
     field: str
     op: Op
@@ -134,7 +134,10 @@ def near(
         raise InvalidArgument("a vector of zeros has no direction to measure a cosine from")
     if threshold is not None:
         checked(threshold)
-    return Near(split_field(field), vector, limit, measure, threshold)
+    path = split_field(field)
+    if len(path) > 1:
+        raise InvalidArgument(f"{field}: vectors are searched in fields of the document itself")
+    return Near(path, vector, limit, measure, threshold)
 
 
 def search(query: Query) -> Search:
@@ -189,17 +192,18 @@ def _clause(given: Filter) -> Clause:
         if value is None and op not in ("==", "!="):
             raise InvalidArgument(f"{op} null finds nothing")
     if not path:
-        _check_id_test(op, value)
+        _check_id_range(op, value)
     return Clause(path, op, value)
 
 
-def _check_id_test(op: Op, value: Value) -> None:
-    if op.startswith("array"):
-        raise InvalidArgument(f"{op} does not apply to a document's path")
-    for each in value if isinstance(value, list) else [value]:
-        if not isinstance(each, str):
-            raise InvalidArgument("a document's path is compared with paths")
-        split_document(each)
+def _check_id_range(op: Op, value: Value) -> None:
+    if op not in _RANGES:
+        raise InvalidArgument(
+            f"a document's path is compared by {', '.join(_RANGES)}; get finds it"
+        )
+    if not isinstance(value, str):
+        raise InvalidArgument("a document's path is compared with a path")
+    split_document(value)
 
 
 def _check_together(clauses: tuple[Clause, ...]) -> None:
@@ -207,9 +211,10 @@ def _check_together(clauses: tuple[Clause, ...]) -> None:
     ops = [clause.op for clause in clauses]
     if sum(op.startswith("array") for op in ops) > 1:
         raise InvalidArgument("a query takes one array filter")
-    beside = [op for op in ops if op in ("in", "array-contains-any", "!=", "not-in")]
-    if "not-in" in ops and len(beside) > 1:
-        raise InvalidArgument("not-in does not go with in, array-contains-any, != or itself")
+    if sum(op in ("!=", "not-in") for op in ops) > 1:
+        raise InvalidArgument("a query takes one != or not-in")
+    if "not-in" in ops and {"in", "array-contains-any"} & set(ops):
+        raise InvalidArgument("not-in does not go with in or array-contains-any")
     branches = 1
     for clause in clauses:
         if clause.op in ("in", "array-contains-any") and isinstance(clause.value, list):
@@ -234,6 +239,8 @@ def _full_order(
     order += [(path, last) for path in sorted(unequal - {()})]
     if () not in named:
         order.append(((), last))
+    if order == [((), Direction.DOWN)]:
+        raise InvalidArgument("a document's path by itself is ordered upwards only")
     return tuple(order)
 
 

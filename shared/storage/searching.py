@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from functools import cmp_to_key
 
 from shared.storage.document import Document
 from shared.storage.ordering import key
@@ -95,12 +94,13 @@ def _compare(one: tuple[Key, ...], other: tuple[Key, ...], directions: list[Dire
 
 
 def _sort(found: list[Found], directions: list[Direction]) -> None:
-    if all(direction is Direction.UP for direction in directions):
-        found.sort(key=lambda each: each[0])
-    elif all(direction is Direction.DOWN for direction in directions):
-        found.sort(key=lambda each: each[0], reverse=True)
-    else:
-        found.sort(key=cmp_to_key(lambda a, b: _compare(a[0], b[0], directions)))
+    """By the last key first: sorting is stable."""
+    for index in reversed(range(len(directions))):
+
+        def part(each: Found, index: int = index) -> Key:
+            return each[0][index]
+
+        found.sort(key=part, reverse=directions[index] is Direction.DOWN)
 
 
 def _matcher(clause: Clause) -> Callable[[Document], bool]:

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import nsmallest
+from operator import mul
 
 from shared.storage.document import Document, Neighbour
 from shared.storage.paths import FieldPath
@@ -50,26 +51,24 @@ class Vectors:
             measured = self._measured(versions, near)
             winners = nsmallest(near.limit, measured)
             documents = read_documents(connection, [path for _, path in winners])
-        sign = -1.0 if near.measure is Measure.DOT_PRODUCT else 1.0
+        sign = _sign(near.measure)
         return [
-            Neighbour(selected(search, document), sign * distance)
-            for (distance, _), document in zip(winners, documents, strict=True)
+            Neighbour(selected(search, document), sign * rank)
+            for (rank, _), document in zip(winners, documents, strict=True)
             if document is not None
         ]
 
     def _measured(self, versions: dict[str, int], near: Near) -> Iterator[tuple[float, str]]:
-        """Distances of all that are near enough; products negated, so that less is nearer."""
+        """Rank and path of all that are near enough; a smaller rank is nearer."""
         asked, norm = tuple(near.vector), math.hypot(*near.vector)
-        most = math.inf if near.threshold is None else near.threshold
-        if near.measure is Measure.DOT_PRODUCT and near.threshold is not None:
-            most = -near.threshold
+        sign = _sign(near.measure)
+        most = math.inf if near.threshold is None else sign * near.threshold
         for path in versions:
             kept = self._kept[path, near.path]
-            if len(kept.numbers) != len(asked):
-                continue
-            distance = _distance(near.measure, math.dist(asked, kept.numbers), norm, kept.norm)
-            if distance is not None and distance <= most:
-                yield distance, path
+            if len(kept.numbers) == len(asked):
+                found = distance(near.measure, asked, kept.numbers, norm, kept.norm)
+                if found is not None and sign * found <= most:
+                    yield sign * found, path
 
     def _load(
         self, connection: sqlite3.Connection, versions: dict[str, int], field: FieldPath
@@ -97,15 +96,26 @@ class Vectors:
         self._kept[place] = _Kept(version, numbers, math.hypot(*numbers))
 
 
-def _distance(measure: Measure, apart: float, one: float, other: float) -> float | None:
-    """From the Euclidean distance and the two norms, which give the product of the vectors too."""
+def distance(
+    measure: Measure, one: tuple[float, ...], other: tuple[float, ...], norm: float, its_norm: float
+) -> float | None:
+    """Between two vectors of these norms; None at no angle: one of them has no direction."""
+    if measure is Measure.DOT_PRODUCT:
+        product: float = sum(map(mul, one, other))
+        return product
+    apart = math.dist(one, other)
     if measure is Measure.EUCLIDEAN:
         return apart
-    product = (one * one + other * other - apart * apart) / 2
-    if measure is Measure.DOT_PRODUCT:
-        return -product
-    # What has no direction is at no angle.
-    return None if other == 0.0 else min(2.0, max(0.0, 1.0 - product / (one * other)))
+    if norm * its_norm == 0.0:
+        return None
+    # The product follows from the sides of the triangle, six times faster than by itself.
+    product = (norm * norm + its_norm * its_norm - apart * apart) / 2
+    return min(2.0, max(0.0, 1.0 - product / (norm * its_norm)))
+
+
+def _sign(measure: Measure) -> float:
+    """What makes a distance a rank: a larger product is nearer."""
+    return -1.0 if measure is Measure.DOT_PRODUCT else 1.0
 
 
 def _matching(
