@@ -7,7 +7,6 @@ or in ``BlobMissing``, ``BlobExists``, ``errors.InvalidArgument`` (a fault of th
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
@@ -15,7 +14,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from shared.errors import StoreUnavailable
+from shared.storage.budget import Within
 from shared.storage.errors import InvalidArgument
 
 TIMEOUT_S = 60.0
@@ -270,25 +269,3 @@ async def _with_first(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator
     yield first
     async for piece in rest:
         yield piece
-
-
-class Within:
-    """Turns the end of a time budget into ``StoreUnavailable``."""
-
-    __slots__ = ("_scope", "_timeout_s")
-
-    def __init__(self, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
-        self._scope = asyncio.timeout(timeout_s)
-
-    async def __aenter__(self) -> None:
-        await self._scope.__aenter__()
-
-    async def __aexit__(self, *raised: object) -> None:
-        try:
-            await self._scope.__aexit__(*raised)  # type: ignore[arg-type]
-        except TimeoutError:
-            if self._scope.expired():
-                message = f"the store did not finish within {self._timeout_s:g} s"
-                raise StoreUnavailable(message, retry_after=1.0) from None
-            raise
