@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from starlette.types import Receive, Scope, Send
 
-from shared.catalog.load import load_catalog, provider_terms
+from shared.catalog.load import CatalogError, load_catalog, provider_terms
 from shared.catalog.registry import Catalog
 from shared.clock import Clock, SystemClock
 from shared.config import SettingsError
@@ -118,7 +118,7 @@ def build_services(
         lambda: state.catalog, providers.get, config.pays, lambda: config.timeouts
     )
     chat = ChatEndpoint(pipeline, clock, recorder.record)
-    models = ModelsEndpoint(lambda: state.catalog, health, providers.enabled)
+    models = ModelsEndpoint(lambda: state.catalog, health, providers.enabled, local_models)
     embeddings = EmbeddingsEndpoint(embedder, clock)
     parts = EdgeParts(
         function="chat",
@@ -183,8 +183,9 @@ def _settle_garbage_collector() -> None:
 class FunctionApp:
     """The ASGI application of a deployed function.
 
-    Construction reads and checks the environment, so a wrong one stops the process with every
-    problem named; everything else is made on the first request, inside the serving process.
+    Construction reads and checks the environment and the configuration in it, so a wrong one stops
+    the process with every problem named; everything else is made on the first request, inside the
+    serving process.
     """
 
     __slots__ = ("_function", "_services", "_settings")
@@ -193,7 +194,9 @@ class FunctionApp:
         self._function = function
         try:
             self._settings = load_settings(os.environ)
-        except SettingsError as error:
+            # Refuses what names unknown models; the files stay parsed for the first request.
+            load_catalog(SystemClock(), self._settings.config)
+        except (SettingsError, CatalogError) as error:
             # Cloud Logging makes an entry of each line, so each says the whole.
             lines = [f"{function} cannot start: {problem}" for problem in error.problems]
             raise SystemExit("\n".join(lines)) from None

@@ -214,9 +214,15 @@ def _runtime_config(read: _Reader) -> RuntimeConfig:
     }
     if flags:
         merged["flags"] = flags
-    paid = read.names("PAID_PROVIDERS")
-    if paid:
-        merged["paid_providers"] = "all" if paid == ("all",) else [p for p in paid if p != "none"]
+    paid = tuple(name.lower() for name in read.names("PAID_PROVIDERS"))
+    unknown = [name for name in paid if name not in (*PROVIDERS, "local", "all", "none")]
+    if unknown:
+        read.problems.append(
+            f"PAID_PROVIDERS: expected all, none or names out of {', '.join(PROVIDERS)}; "
+            f"unknown: {', '.join(unknown)}"
+        )
+    elif paid:
+        merged["paid_providers"] = "all" if "all" in paid else [p for p in paid if p != "none"]
     path = read.text("CODEEX_CONFIG")
     if path is not None:
         merged = merge_patch(merged, _config_file(read, path))

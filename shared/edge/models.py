@@ -14,26 +14,32 @@ from shared.edge.call import Call
 from shared.errors import ModelNotFound
 from shared.messages import JsonObject
 from shared.model import ModelCard
+from shared.pipeline.routing_state import LocalModels
 from shared.routing.health import HealthBook
 
 
 class ModelsEndpoint:
-    """Lists models with lifecycle and health. ``served`` says whether a provider has started."""
+    """Lists models with lifecycle and health. ``served`` says whether a provider has started;
+    ``local`` finds those of the user's own server, None where there is none."""
 
-    __slots__ = ("_catalog", "_health", "_served")
+    __slots__ = ("_catalog", "_health", "_local", "_served")
 
     def __init__(
         self,
         catalog: Callable[[], Catalog],
         health: HealthBook,
         served: Callable[[str], bool],
+        local: LocalModels | None = None,
     ) -> None:
         self._catalog = catalog
         self._health = health
         self._served = served
+        self._local = local
 
     async def listing(self, _http: HttpRequest, send: Send, call: Call) -> None:
         """Every model of the catalog, the dead ones too (R11.9)."""
+        if self._local is not None:
+            await self._local.ensure("")
         catalog = self._catalog()
         data = [self._model(catalog, card) for card in catalog.all()]
         await send_json(send, 200, call.headers(), {"object": "list", "data": [*data]})
@@ -41,6 +47,8 @@ class ModelsEndpoint:
     async def one(self, http: HttpRequest, send: Send, call: Call) -> None:
         """One model by catalog id or by a provider's own id (best first)."""
         name = unquote(http.path.removeprefix("/v1/models/"))
+        if self._local is not None:
+            await self._local.ensure(name)
         catalog = self._catalog()
         found = catalog.find(name)
         if not found:

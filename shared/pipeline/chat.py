@@ -52,9 +52,9 @@ class ChatPipeline:
         seconds = request.options.deadline_s
         if seconds is None:
             seconds = STREAM_DEADLINE_S if request.stream else PLAIN_DEADLINE_S
-        if self._local is not None:
-            await self._local.ensure(request.model)
         deadline = Deadline(self._clock, started + seconds)
+        if self._local is not None:
+            await self._local.ensure(request.model, deadline.left())
         return RequestContext(request_id, self._clock, started, deadline, tier)
 
     def plan(self, request: ChatRequest, context: RequestContext) -> tuple[Classification, Plan]:

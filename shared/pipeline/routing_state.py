@@ -20,6 +20,8 @@ LOCAL = "local"
 RETRY_S = 30.0
 # Listing models on one's own machine is a matter of milliseconds; nobody waits longer.
 LIST_TIMEOUT_S = 2.0
+# One part in so many of a request's time may be spent on it.
+LIST_SHARE = 4
 
 
 @dataclass(slots=True)
@@ -50,16 +52,18 @@ class LocalModels:
         self._clock = clock
         self._due = clock.monotonic()
 
-    async def ensure(self, model: str) -> None:
+    async def ensure(self, model: str, left_s: float = LIST_TIMEOUT_S * LIST_SHARE) -> None:
         """Ask the server which models it has: at first, and when a ``local-`` model that is not
-        known is asked for. A server that is down costs one short wait per ``RETRY_S``."""
+        known is asked for. A server that is down costs one short wait per ``RETRY_S``, of which a
+        request with ``left_s`` seconds to its deadline spends a small part."""
         known = self._state.catalog.by_provider(LOCAL)
         wanted = model.startswith(f"{LOCAL}-") and self._state.catalog.get(model) is None
         now = self._clock.monotonic()
         if now < self._due or (known and not wanted):
             return
         self._due = now + RETRY_S
-        limits = Timeouts(first_byte=LIST_TIMEOUT_S, stall=LIST_TIMEOUT_S, total=LIST_TIMEOUT_S)
+        wait = min(LIST_TIMEOUT_S, left_s / LIST_SHARE)
+        limits = Timeouts(first_byte=wait, stall=wait, total=wait)
         try:
             names = await self._provider.list_models(limits)
         except ProviderFailure:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from shared.clock import Clock
 from shared.config import Rule
-from shared.errors import CodeexError, ModelNotFound
+from shared.errors import CodeexError, InvalidRequest, ModelNotFound
 from shared.messages import ChatRequest, Need
 from shared.model import Category, Lifecycle
 from shared.routing.chain import Chain, ChainBuilder
@@ -150,7 +150,10 @@ class Router:
         same = self._same_elsewhere(named, request) if fallback else []
         chain = _stack(heads, same, tail.candidates)
         if not chain:
-            raise obstacle or no_plan(self._book, behind, request, [*pool.main, *pool.reserve])
+            nobody = no_plan(self._book, behind, request, [*pool.main, *pool.reserve])
+            # What no model takes has to change, whichever of them was named.
+            wrong = fallback and isinstance(nobody, InvalidRequest)
+            raise nobody if wrong or obstacle is None else obstacle
         head = chain[0]
         if not heads and not warnings:
             warnings.append(f"{request.model} cannot take this request, so another model is asked")

@@ -6,6 +6,7 @@ import random
 
 import orjson
 import pytest
+from starlette.types import Message
 
 from shared.app import Services, build_services
 from shared.clock import SystemClock
@@ -13,8 +14,8 @@ from shared.errors import ModelNotFound
 from shared.messages import ChatRequest, JsonObject
 from shared.pipeline.routing_state import LocalModels
 from shared.settings import load_settings
-from tests.support.edge_driver import Lines, OneUser
-from tests.support.wire_server import WireServer, plain
+from tests.support.edge_driver import TOKEN, Lines, OneUser
+from tests.support.wire_server import Hang, Reply, WireServer, plain
 
 LISTED = plain({"object": "list", "data": [{"id": "llama3.2:3b"}, {"id": "qwen3"}]})
 
@@ -38,6 +39,22 @@ def _models(services: Services) -> LocalModels:
     found = services.local_models
     assert found is not None
     return found
+
+
+async def _get(services: Services, path: str) -> bytes:
+    """The body of ``GET path`` at the function."""
+    body = bytearray()
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        body.extend(message.get("body", b""))
+
+    headers = [(name.encode(), value.encode()) for name, value in TOKEN.items()]
+    scope = {"type": "http", "method": "GET", "path": path, "headers": headers}
+    await services.app("chat")(scope, receive, send)
+    return bytes(body)
 
 
 async def test_models_are_found_on_first_use_and_serve_every_chain() -> None:
@@ -98,4 +115,23 @@ async def test_an_unknown_local_model_is_a_404() -> None:
         with pytest.raises(ModelNotFound) as refused:
             services.chat.plan(request, context)
         assert refused.value.param == "model"
+        await services.close()
+
+
+async def test_the_list_of_models_has_them_before_any_chat() -> None:
+    async with WireServer([LISTED]) as server:
+        services = _services(server.url)
+        assert b'"id":"local-qwen3"' in await _get(services, "/v1/models")
+        one = await _get(services, "/v1/models/local-llama3.2:3b")
+        assert orjson.loads(one)["owned_by"] == "local"
+        assert len(server.requests) == 1
+        await services.close()
+
+
+async def test_a_list_that_hangs_leaves_the_request_its_time() -> None:
+    async with WireServer([Reply((Hang(),))]) as server:
+        services = _services(server.url)
+        began = SystemClock().monotonic()
+        await _models(services).ensure("auto", 0.4)
+        assert SystemClock().monotonic() - began < 0.3
         await services.close()

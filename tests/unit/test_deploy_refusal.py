@@ -45,6 +45,21 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     assert "a key" not in "\n".join(lines)
 
 
+def test_a_configuration_that_does_not_fit_the_catalog_does_not_start(tmp_path: Path) -> None:
+    """Not a crash at every request later on: what is configured is checked whole, first."""
+    config = tmp_path / "config.json"
+    config.write_text(
+        '{"rules": {"SIMPLE": {"entries": [{"model": "nobody-9", "priority": 1}]}},'
+        ' "models": {"nobody-8": {"enabled": false}}}'
+    )
+    code, lines = start({"CODEEX_CONFIG": str(config)}, tmp_path / "output.txt")
+    assert code == 1
+    assert lines == [
+        "chat cannot start: models.nobody-8: unknown model",
+        "chat cannot start: rules.SIMPLE: unknown model 'nobody-9'",
+    ]
+
+
 @pytest.mark.parametrize("environment", [{"K_SERVICE": "chat"}, {}])
 def test_right_environment_starts(environment: dict[str, str], tmp_path: Path) -> None:
     """With K_SERVICE alone, as deployed, and with neither: both serve."""

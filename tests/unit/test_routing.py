@@ -18,7 +18,15 @@ from shared.errors import (
 from shared.messages import Need, RequestOptions
 from shared.model import Capability, Category, Feature, Lifecycle, Limits, ModelCard
 from shared.routing.plan import Plan
-from tests.support.routing_world import SmallCatalog, SmallRules, World, card, request, rule
+from tests.support.routing_world import (
+    STANDARD,
+    SmallCatalog,
+    SmallRules,
+    World,
+    card,
+    request,
+    rule,
+)
 from tests.support.virtual_time import ManualClock
 
 A, B, C = card("alpha-one"), card("beta-one"), card("gamma-one")
@@ -86,6 +94,14 @@ def test_a_named_model_comes_before_its_twin_and_the_chain() -> None:
     assert plan.reason == "Gamma-One at gamma was asked for"
     priorities = [candidate.priority for candidate in plan.chain]
     assert priorities == sorted(priorities, reverse=True)
+
+
+def test_a_named_model_is_not_blamed_for_what_no_model_takes() -> None:
+    here = world([A, card("beta-one", features={*STANDARD, Feature.LOGPROBS})])
+    needs = (Need(Feature.LOGPROBS, "logprobs"), Need(Feature.N, "n"))
+    with pytest.raises(InvalidRequest, match="the available models cannot honour n") as told:
+        here.router.plan(request("alpha-one", needs=needs), MEDIUM)
+    assert told.value.param == "n"
 
 
 def test_a_providers_own_id_means_everybody_who_has_it() -> None:

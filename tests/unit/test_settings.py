@@ -111,7 +111,10 @@ def test_the_config_file_wins_over_the_environment(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("value", "paying"),
-    [("", set()), ("none", set()), ("groq, google", {"groq", "google"}), ("all", set(PROVIDERS))],
+    [
+        *(("", set()), ("none", set()), ("all", set(PROVIDERS)), ("ALL,groq", set(PROVIDERS))),
+        *(("groq, google", {"groq", "google"}), ("Groq", {"groq"})),
+    ],
 )
 def test_paid_providers(value: str, paying: set[str]) -> None:
     config = load_settings({"PAID_PROVIDERS": value}).config
@@ -119,8 +122,10 @@ def test_paid_providers(value: str, paying: set[str]) -> None:
 
 
 def test_an_unknown_paid_provider_is_refused() -> None:
-    with pytest.raises(SettingsError, match="paid_providers"):
-        load_settings({"PAID_PROVIDERS": "openai"})
+    with pytest.raises(SettingsError, match="PAID_PROVIDERS") as refused:
+        load_settings({"PAID_PROVIDERS": "groq,openai"})
+    assert len(refused.value.problems) == 1
+    assert refused.value.problems[0].endswith("unknown: openai")
 
 
 def test_the_emulators_unsigned_tokens_are_refused_in_the_cloud() -> None:
