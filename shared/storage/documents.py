@@ -8,14 +8,13 @@ and set), ``create`` as a claim, or increments; a transaction on one waits secon
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from shared.clock import Clock, SystemClock
-from shared.errors import StoreUnavailable
 from shared.storage.backend import Backend, Contended
+from shared.storage.budget import Within
 from shared.storage.document import Document, Neighbour
 from shared.storage.errors import PreconditionFailed, VersionConflict
 from shared.storage.operations import Operations
@@ -36,7 +35,7 @@ LONGEST_WAIT_S = 0.5
 class DocumentStore:
     """Checks what is asked, counts it, and hands it to the database behind."""
 
-    __slots__ = ("_backend", "_clock", "_random", "operations")
+    __slots__ = ("_clock", "_random", "backend", "operations")
 
     def __init__(
         self,
@@ -46,18 +45,18 @@ class DocumentStore:
         clock: Clock | None = None,
         rng: random.Random | None = None,
     ) -> None:
-        self._backend = backend
+        self.backend = backend
         self._clock: Clock = clock or SystemClock()
         self._random = rng or random.Random()
         self.operations = operations or Operations()
 
     async def open(self) -> None:
         """Make connections now, so that the first call does not wait for them."""
-        await self._backend.open()
+        await self.backend.open()
 
     async def close(self) -> None:
         """Let connections go."""
-        await self._backend.close()
+        await self.backend.close()
 
     async def get(self, path: str, *, timeout_s: float = TIMEOUT_S) -> Document | None:
         """The document, or None."""
@@ -71,7 +70,7 @@ class DocumentStore:
             split_document(path)
         if not paths:
             return []
-        found = await self._backend.read(paths, timeout_s)
+        found = await self.backend.read(paths, timeout_s)
         self.operations.read(paths)
         return found
 
@@ -122,7 +121,7 @@ class DocumentStore:
         if not plans:
             return []
         try:
-            versions = await self._backend.commit(plans, timeout_s)
+            versions = await self.backend.commit(plans, timeout_s)
         except PreconditionFailed:
             self.operations.read(plan.path for plan in plans)
             raise
@@ -131,13 +130,13 @@ class DocumentStore:
 
     async def query(self, query: Query, *, timeout_s: float = TIMEOUT_S) -> list[Document]:
         """The documents found, in order."""
-        found = await self._backend.query(search(query), timeout_s)
+        found = await self.backend.query(search(query), timeout_s)
         self.operations.queried(_collection(query), (each.path for each in found))
         return found
 
     async def count(self, query: Query, *, timeout_s: float = TIMEOUT_S) -> int:
         """How many documents ``query`` would return."""
-        number = await self._backend.count(search(query), timeout_s)
+        number = await self.backend.count(search(query), timeout_s)
         self.operations.counted(_collection(query), number)
         return number
 
@@ -159,7 +158,7 @@ class DocumentStore:
         smallest product.
         """
         asked = near(query, field, vector, limit, measure, threshold)
-        found = await self._backend.nearest(search(query), asked, timeout_s)
+        found = await self.backend.nearest(search(query), asked, timeout_s)
         self.operations.queried(_collection(query), (each.document.path for each in found))
         return found
 
@@ -178,7 +177,7 @@ class DocumentStore:
         keeps the version, so two can both have "won" with equal contents: a claim names its holder.
         Raises ``VersionConflict`` after ``attempts``; ``timeout_s`` bounds the whole.
         """
-        async with _Budget(timeout_s):
+        async with Within(timeout_s):
             for attempt in range(attempts):
                 if attempt:
                     await self._wait(attempt)
@@ -209,12 +208,12 @@ class DocumentStore:
         raises, ``PreconditionFailed`` as ``commit`` does, and ``VersionConflict`` when others came
         in between at every attempt. ``timeout_s`` bounds the whole.
         """
-        async with _Budget(timeout_s):
+        async with Within(timeout_s):
             unit = None
             for attempt in range(attempts):
                 if attempt:
                     await self._wait(attempt)
-                unit = await self._backend.begin(timeout_s, unit)
+                unit = await self.backend.begin(timeout_s, unit)
                 transaction = Transaction(unit, self.operations)
                 try:
                     result = await work(transaction)
@@ -234,28 +233,6 @@ class DocumentStore:
     async def _wait(self, attempt: int) -> None:
         longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**attempt)
         await self._clock.sleep(longest * self._random.random())
-
-
-class _Budget:
-    """Turns the end of a time budget into ``StoreUnavailable``."""
-
-    __slots__ = ("_scope", "_timeout_s")
-
-    def __init__(self, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
-        self._scope = asyncio.timeout(timeout_s)
-
-    async def __aenter__(self) -> None:
-        await self._scope.__aenter__()
-
-    async def __aexit__(self, *raised: object) -> None:
-        try:
-            await self._scope.__aexit__(*raised)  # type: ignore[arg-type]
-        except TimeoutError:
-            if self._scope.expired():
-                message = f"the store did not finish within {self._timeout_s:g} s"
-                raise StoreUnavailable(message, retry_after=1.0) from None
-            raise
 
 
 def _collection(query: Query) -> str:

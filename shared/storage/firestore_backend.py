@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar
 
 from shared.clock import Clock, SystemClock
 from shared.errors import StoreUnavailable
@@ -19,7 +20,6 @@ from shared.storage.backend import Contended, Unit
 from shared.storage.document import Document, Neighbour
 from shared.storage.firestore_connection import Connection, connect
 from shared.storage.firestore_errors import (
-    RETRY_AFTER_S,
     SAFE,
     TRANSIENT,
     code_of,
@@ -29,6 +29,9 @@ from shared.storage.firestore_errors import (
 from shared.storage.queries import Near, Search
 from shared.storage.writes import Plan
 
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+
 T = TypeVar("T")
 TRIES = 4
 FIRST_WAIT_S = 0.02
@@ -37,7 +40,8 @@ FIRST_WAIT_S = 0.02
 class FirestoreBackend:
     """One database of one project.
 
-    ``emulator_host`` is FIRESTORE_EMULATOR_HOST, ``host:port``. Calls spend their time on Firestore
+    ``emulator_host`` is FIRESTORE_EMULATOR_HOST, ``host:port``; ``credentials`` None are those of
+    the environment, as Google's clients find them. Calls spend their time on Firestore
     alone: the first one also loads the library, which ``open`` does beforehand.
     """
 
@@ -47,11 +51,13 @@ class FirestoreBackend:
         *,
         database: str = "(default)",
         emulator_host: str | None = None,
+        credentials: Credentials | None = None,
         clock: Clock | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self._database = f"projects/{project}/databases/{database}"
         self._emulator_host = emulator_host
+        self._credentials = credentials
         self._clock: Clock = clock or SystemClock()
         self._random = rng or random.Random()
         self._opening: asyncio.Task[Connection] | None = None
@@ -64,12 +70,15 @@ class FirestoreBackend:
         """Close the channel; calls under way end with ``StoreUnavailable``."""
         opening, self._opening = self._opening, None
         if opening is not None:
-            await (await opening).channel.close(None)
+            with suppress(StoreUnavailable):
+                await (await opening).channel.close(None)
 
     async def connection(self) -> Connection:
         """The one connection. A caller that gives up does not stop its making."""
         if self._opening is None or (self._opening.done() and self._opening.exception()):
-            self._opening = asyncio.create_task(connect(self._database, self._emulator_host))
+            self._opening = asyncio.create_task(
+                connect(self._database, self._emulator_host, self._credentials)
+            )
         return await asyncio.shield(self._opening)
 
     async def read(self, paths: Sequence[str], timeout_s: float) -> list[Document | None]:
@@ -133,17 +142,18 @@ class FirestoreBackend:
         from grpc.aio import AioRpcError
 
         end = self._clock.monotonic() + timeout_s
-        for attempt in range(TRIES):
-            left = end - self._clock.monotonic()
+        left, wait = timeout_s, FIRST_WAIT_S
+        tries = 1
+        while True:
             try:
-                return await call(max(left, 0.001))
+                return await call(left)
             except AioRpcError as error:
-                wait = FIRST_WAIT_S * 2**attempt * (0.5 + self._random.random())
-                left = end - self._clock.monotonic()
-                if code_of(error) not in again or attempt == TRIES - 1 or wait >= left:
+                scattered = wait * (0.5 + self._random.random())
+                left = end - self._clock.monotonic() - scattered
+                if tries == TRIES or code_of(error) not in again or left <= 0:
                     raise translate(error, plans) from error
-            await self._clock.sleep(wait)
-        raise StoreUnavailable("Firestore: no attempt was made", retry_after=RETRY_AFTER_S)
+            await self._clock.sleep(scattered)
+            tries, wait = tries + 1, wait * 2
 
 
 class FirestoreUnit:

@@ -23,6 +23,7 @@ from shared.storage.firestore_messages import (
 
 if TYPE_CHECKING:
     import grpc.aio
+    from google.auth.credentials import Credentials
     from google.cloud.firestore_v1 import types
 
 HOST = "firestore.googleapis.com"
@@ -117,8 +118,10 @@ class Connection:
         )
 
 
-async def connect(database: str, emulator_host: str | None) -> Connection:
-    """A connection with the environment's own Google credentials, or to the emulator.
+async def connect(
+    database: str, emulator_host: str | None, credentials: Credentials | None
+) -> Connection:
+    """A connection to the emulator, or with ``credentials`` (None: the environment's own).
 
     Raises ``StoreUnavailable`` where there are no credentials.
     """
@@ -136,10 +139,11 @@ async def connect(database: str, emulator_host: str | None) -> Connection:
         FirestoreGrpcAsyncIOTransport,
     )
 
-    try:
-        credentials, _ = await asyncio.to_thread(google.auth.default, scopes=SCOPES)
-    except GoogleAuthError as error:
-        raise StoreUnavailable(f"no credentials for Firestore: {error}") from error
+    if credentials is None:
+        try:
+            credentials, _ = await asyncio.to_thread(google.auth.default, scopes=SCOPES)
+        except GoogleAuthError as error:
+            raise StoreUnavailable(f"no credentials for Firestore: {error}") from error
     channel = FirestoreGrpcAsyncIOTransport.create_channel(
         HOST, credentials=credentials, options=OPTIONS
     )

@@ -67,19 +67,29 @@ def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
         set_patience(connection, OPEN_PATIENCE_S)
         connection.execute("PRAGMA journal_mode = WAL").close()
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("BEGIN IMMEDIATE")
-        (found,) = connection.execute("PRAGMA user_version").fetchone()
+        found = _format(connection)
         if found > FORMAT:
             raise sqlite3.DatabaseError(f"the store's format {found} is newer than {FORMAT}")
+        # A file that is ready is opened without the write lock, which another may hold for long.
         if found < FORMAT:
-            for statement in _TABLES:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {FORMAT}")
-        connection.execute("COMMIT")
+            _make_tables(connection)
     except sqlite3.DatabaseError:
         connection.close()
         raise
     return connection
+
+
+def _format(connection: sqlite3.Connection) -> int:
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(found)
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in _TABLES:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {FORMAT}")
+    connection.execute("COMMIT")
 
 
 @contextmanager

@@ -61,7 +61,8 @@ class ThreadLane:
             return perform(self._connection, work, timeout_s)
         except sqlite3.DatabaseError as error:
             # A file that was replaced or damaged is looked at afresh next time.
-            self._disconnect()
+            if getattr(error, "sqlite_errorname", "") != "SQLITE_BUSY":
+                self._disconnect()
             raise unavailable(error) from error
 
     def _disconnect(self) -> None:
