@@ -19,14 +19,14 @@ from shared.clock import Clock, Deadline
 from shared.errors import StoreUnavailable
 from shared.limits.lease import Permit
 from shared.limits.lease_demand import SHORTEST_S, ModelDesk, Refusal
-from shared.limits.ledger_exchange import TTL_S, Exchange
+from shared.limits.ledger_exchange import TTL_S, Contended, Exchange
 from shared.limits.ledger_notices import Closing, Reopening, Told
 from shared.limits.ledger_report import row, used
 from shared.limits.quota_alerts import QuotaAlert
 from shared.limits.quota_documents import QuotaDocuments
 from shared.limits.quota_grant import Demand, Waiting
 from shared.limits.quota_limits import CardLimits, ScopeLimits
-from shared.limits.quota_rules import NEVER, dimension_of, earliest
+from shared.limits.quota_rules import NEVER, dimension_of, room_at
 from shared.limits.quota_state import NOTHING, PROVIDER, Amount, QuotaState
 from shared.limits.utilization import Used
 from shared.messages import JsonObject
@@ -46,7 +46,7 @@ AHEAD = 1.5 * TTL_S
 SHARE_S = 0.25
 TOLD_S = 1.0
 # Instances that wait for the same capacity come back scattered over this (seconds).
-SCATTER_S = 0.05
+SCATTER_S = 0.1
 ONE = Amount(1)
 NEW = QuotaState()
 TOO_LARGE = Refusal(math.inf, "too_large")
@@ -69,11 +69,12 @@ class ProviderBook:
         self._clock = clock
         self._monotonic = clock.monotonic
         self._wall = clock.wall
+        self._holder = holder
         self._rng = rng
         self._floor = floor
         self._ceiling = ScopeLimits()
         self._desks: dict[str, ModelDesk] = {}
-        self._waiting: list[tuple[str, Waiting]] = []
+        self._waiting: dict[object, tuple[str, Waiting]] = {}
         self._closed: Refusal | None = None
         self._task: asyncio.Task[None] | None = None
         self._measured = clock.monotonic()
@@ -118,7 +119,8 @@ class ProviderBook:
         give_up = self._monotonic() + deadline.cap(BUDGET_S)
         if self._too_large(limits, *waiting):
             return TOO_LARGE
-        self._waiting.append(waiting)
+        ticket = object()
+        self._waiting[ticket] = waiting
         try:
             for _ in range(ROUNDS):
                 found = self._take(desk, card.id, tokens, characters, bulk)
@@ -132,7 +134,7 @@ class ProviderBook:
                 if found is not None:
                     return found
         finally:
-            self._waiting.remove(waiting)
+            del self._waiting[ticket]
         return Refusal(self._monotonic() + BUSY_S, "busy")
 
     def settle(self, permit: Permit, tokens: int) -> None:
@@ -218,13 +220,18 @@ class ProviderBook:
 
     def used(self, name: str) -> Used:
         """Requests and tokens of the last 60 s and of today, of a model or of the provider."""
-        return used(self._known, self._exchange.journals(), name, self._monotonic())
+        now_ms = self._known.now_ms(self._monotonic())
+        return used(self._known.committed, self._exchange.journals(), name, now_ms)
 
     def report(self, name: str, limits: ScopeLimits) -> JsonObject:
         """A row of the admin page."""
-        journals = self._exchange.journals()
         now = self._monotonic()
-        return row(self._provider, name, limits, self._known, self._lease, journals, now)
+        now_ms = self._known.shown_ms(now, self._wall())
+        state = self._known.parse()
+        state.advance(now_ms)
+        return row(
+            self._provider, name, limits, state, self._lease, self._exchange.journals(), now_ms
+        )
 
     # ------------------------------------------------------------------ what the exchange asks
 
@@ -235,7 +242,8 @@ class ProviderBook:
         if self._monotonic() >= self._lease.stop or self._wall() >= self._lease.stop_wall:
             return True
         return any(
-            not self._lease.can(name, waiting.cost, waiting.bulk) for name, waiting in self._waiting
+            not self._lease.can(name, waiting.cost, waiting.bulk)
+            for name, waiting in self._waiting.values()
         )
 
     def limits(self) -> ScopeLimits:
@@ -255,7 +263,7 @@ class ProviderBook:
             )
             for name, desk in self._desks.items()
         }
-        for name, waiting in self._waiting:
+        for name, waiting in self._waiting.values():
             found[name].waiting.append(waiting)
         return found
 
@@ -283,13 +291,15 @@ class ProviderBook:
             return self._closed
         return desk.refusal(now, tokens, characters, bulk)
 
-    def _spend_held(self, model: str, tokens: int, characters: int, bulk: bool) -> Permit:
+    def _spend_held(self, model: str, tokens: int, characters: int, bulk: bool) -> Permit | Refusal:
         """Without the store: what is held, closures known or not."""
         now = self._monotonic()
         if now < self._lease.stop and self._wall() < self._lease.stop_wall:
             permit = self._lease.take(model, tokens, characters, bulk, now)
             if permit is not None:
                 return permit
+        if self._exchange.contended:
+            return Refusal(now + BUSY_S, "busy")
         raise StoreUnavailable(
             "the store that counts requests against the providers' limits does not answer",
             retry_after=1.0,
@@ -307,7 +317,7 @@ class ProviderBook:
         error = task.exception()
         if error is None:
             return True
-        if isinstance(error, StoreUnavailable):
+        if isinstance(error, StoreUnavailable | Contended):
             return False
         raise error
 
@@ -358,49 +368,33 @@ class ProviderBook:
     def _too_large(self, limits: CardLimits, model: str, waiting: Waiting) -> bool:
         """Whether the limits never allow that much."""
         floor = self._floor if waiting.bulk else 0.0
-        return any(
-            earliest(NEW, name, scope, 0, waiting.cost, floor=floor) == NEVER
-            for name, scope in ((PROVIDER, limits.provider), (model, limits.model))
-        )
+        return room_at(NEW, model, limits, 0, waiting.cost, floor=floor) == NEVER
 
     def _full(self, desk: ModelDesk, model: str, waiting: Waiting) -> Refusal | None:
         """The refusal that follows from the document, remembered; None: there is room."""
-        now = self._monotonic()
-        now_ms = self._known.now_ms(now)
-        at = self._room_at(desk, model, waiting, now_ms)
+        now_ms, view = self._known.now_ms(self._monotonic()), self._known.view
+        whole, models = self._lease.left()
+        spare = whole, models.get(model, NOTHING)
+        floor = self._floor if waiting.bulk else 0.0
+        at = room_at(view, model, desk.limits, now_ms, waiting.cost, spare=spare, floor=floor)
         if at <= now_ms:
             return None
-        bare = Waiting(ONE, waiting.bulk)
-        bare_at = self._room_at(desk, model, bare, now_ms)
+        refusal = self._refusal(at, now_ms)
+        # For any request at all, however small?
+        bare_at = room_at(view, model, desk.limits, now_ms, ONE, spare=spare, floor=floor)
         if bare_at > now_ms:
-            desk.remember(self._refusal(bare_at), bare)
-        refusal = self._refusal(at)
-        if at > bare_at or bare_at <= now_ms:
+            bare = refusal if bare_at == at else self._refusal(bare_at, now_ms)
+            desk.remember(bare, Waiting(ONE, waiting.bulk))
+        else:
             desk.remember(refusal, waiting)
         return refusal
 
-    def _room_at(self, desk: ModelDesk, model: str, waiting: Waiting, now_ms: int) -> int:
-        whole, models = self._lease.left()
-        floor = self._floor if waiting.bulk else 0.0
-        view = self._known.view
-        return max(
-            earliest(view, PROVIDER, self._ceiling, now_ms, waiting.cost, spare=whole, floor=floor),
-            earliest(
-                view,
-                model,
-                desk.limits.model,
-                now_ms,
-                waiting.cost,
-                spare=models.get(model, NOTHING),
-                floor=floor,
-            ),
-        )
-
-    def _refusal(self, at: int) -> Refusal:
+    def _refusal(self, at: int, now_ms: int) -> Refusal:
         if at >= NEVER:
             return TOO_LARGE
+        active = self._known.view.active(now_ms, self._holder)
         until = self._known.clock.when(at / 1000.0)
-        return Refusal(until + SCATTER_S * self._rng.random(), "full")
+        return Refusal(until + active * SCATTER_S * self._rng.random(), "full")
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:
@@ -410,6 +404,13 @@ def _retrieve(task: asyncio.Task[None]) -> None:
 
 
 async def _outcome(task: asyncio.Task[None]) -> None:
-    """Wait for a task that others wait for too: who is cancelled here does not cancel it."""
+    """Wait for a task that others wait for too: who is cancelled here does not cancel it.
+
+    Raises ``StoreUnavailable``.
+    """
     await asyncio.wait({task})
-    task.result()
+    try:
+        task.result()
+    except Contended:
+        message = "others are writing the quota document; try again"
+        raise StoreUnavailable(message, retry_after=1.0) from None

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shared.clock import Clock
-from shared.errors import StoreUnavailable
 from shared.limits.lease import TRANSIT_S, Change, Journal, Lease, for_document, limited
 from shared.limits.ledger_known import Known
 from shared.limits.ledger_notices import Closing, Notice, Reopening, apply
@@ -30,7 +29,7 @@ from shared.limits.quota_time import DRIFT
 from shared.storage.errors import PreconditionFailed
 
 # How long a lease may be used, from before its write. Longer: fewer writes, more lost in a crash.
-TTL_S = 10.0
+TTL_S = 15.0
 # What is known of closures may be this old where permits are handed out (P27: 5 s).
 FRESH_S = 4.0
 ATTEMPTS = 6
@@ -38,6 +37,10 @@ ATTEMPTS = 6
 FIRST_WAIT_S = 0.02
 # The wall clock may run this much ahead of the monotonic one before a lease is taken for over.
 WALL_SLACK_S = 1.0
+
+
+class Contended(Exception):
+    """Other instances came first at every attempt: the store is well, the document is busy."""
 
 
 class Asker(Protocol):
@@ -93,6 +96,7 @@ class Exchange:
         "_rng",
         "_seq",
         "closing",
+        "contended",
         "fresh_until",
         "known",
         "lease",
@@ -128,6 +132,8 @@ class Exchange:
         self.fresh_until = -math.inf
         # Give everything back with the next write (``flush``).
         self.closing = False
+        # Others came first in the exchange under way, or in the last one.
+        self.contended = False
         # A notice waits that the others should know within seconds.
         self.urgent = False
 
@@ -167,8 +173,9 @@ class Exchange:
     async def run(self) -> None:
         """Read and write until nothing waits that could be granted now.
 
-        Raises ``StoreUnavailable`` where the store fails, or others come first at every attempt.
+        Raises ``StoreUnavailable`` where the store fails and ``Contended``.
         """
+        self.contended = False
         read = self._reread or self._open is not None or not self._wanting()
         for attempt in range(ATTEMPTS):
             if attempt:
@@ -184,13 +191,11 @@ class Exchange:
             try:
                 await self._write(plan)
             except PreconditionFailed:
-                read = True
+                read = self.contended = True
                 continue
             if again is None and not self.urgent:
                 return
-        raise StoreUnavailable(
-            f"the quota of {self._provider} is contended; try again in a second", retry_after=1.0
-        )
+        raise Contended
 
     # -------------------------------------------------------------------------------- inside
 

@@ -59,6 +59,11 @@ class Known:
         early = self.clock.earliest(now)
         return 0 if early == -math.inf else int(early * 1000.0)
 
+    def shown_ms(self, now: float, wall: float) -> int:
+        """The store's time (ms) as well as it is known, for showing only: the wall clock's where
+        this instance has not written lately."""
+        return self.now_ms(now) if self.clock.precise(now) else int(wall * 1000.0)
+
     def late_ms(self, now: float) -> int | None:
         """The store's time is not after this (ms); None where it is not known."""
         late = self.clock.latest(now)

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.limits.lease import Lease, used_since
-from shared.limits.ledger_known import Known
 from shared.limits.quota_limits import ScopeLimits
-from shared.limits.quota_rules import DIMENSIONS, Uses, capped
-from shared.limits.quota_state import NOTHING, PROVIDER, WINDOW_MS, Scope
+from shared.limits.quota_rules import DIMENSIONS, Uses, capped, gauges, share
+from shared.limits.quota_state import NOTHING, PROVIDER, WINDOW_MS, QuotaState, Scope
 from shared.limits.quota_time import day_begin
 from shared.limits.utilization import Used
 from shared.messages import JsonObject, JsonValue
 
 
-def used(known: Known, journals: Sequence[Uses], name: str, now: float) -> Used:
+def used(state: QuotaState, journals: Sequence[Uses], name: str, now_ms: int) -> Used:
     """Counts of a scope: what the document has and what this instance has not written yet
     (P28, P29). What other instances have not settled yet is not among it, but held."""
-    now_ms = known.now_ms(now)
-    scope = known.committed.scopes.get(name) or Scope()
+    scope = state.scopes.get(name) or Scope()
     model = None if name == PROVIDER else name
     requests, tokens = scope.minute_used(now_ms)
     more, longer = used_since(journals, model, now_ms - WINDOW_MS)
@@ -36,50 +34,54 @@ def row(
     provider: str,
     name: str,
     limits: ScopeLimits,
-    known: Known,
+    state: QuotaState,
     lease: Lease,
     journals: Sequence[Uses],
-    now: float,
+    now_ms: int,
 ) -> JsonObject:
     """One provider (``model`` null) or model. Limits are those in force, lowered ones included;
-    ``remaining_s`` is what a grant or closure still lasts, ``seen_s_ago`` the copy's age."""
-    now_ms = known.now_ms(now)
-    scope = known.view.scopes.get(name) or Scope()
+    ``remaining_s`` is what a grant or closure still lasts."""
+    scope = state.scopes.get(name) or Scope()
     in_force: dict[str, JsonValue] = {
         dimension: limit
         for dimension, _ in DIMENSIONS
         if (limit := capped(scope, limits, dimension, now_ms)) is not None
     }
-    counts = used(known, journals, name, now).to_json()
+    counts = used(state, journals, name, now_ms).to_json()
     counts["month"] = {"characters": scope.month_used(now_ms)}
-    closed = known.closure(name)
+    whole, models = lease.left()
+    spare = whole if name == PROVIDER else models.get(name, NOTHING)
+    part, _ = share(gauges(state, name, limits, now_ms, spare=spare))
+    closed: JsonObject | None = None
+    if scope.closed is not None:
+        reason, until = scope.closed
+        closed = {"reason": reason, "remaining_s": _seconds(until - now_ms)}
     return {
         "provider": provider,
         "model": None if name == PROVIDER else name,
         "limits": in_force,
         "day_reset": limits.day_reset,
         "used": counts,
-        "utilization": round(known.used_share(name, limits, lease, now), 4),
-        "held": _held(known, name, now_ms),
-        "closed": None
-        if closed is None or closed[1] <= now
-        else {"reason": closed[0], "remaining_s": round(closed[1] - now, 1)},
+        "utilization": round(part, 4),
+        "held": _held(state, name, now_ms),
+        "closed": closed,
     }
 
 
-def _held(known: Known, name: str, now_ms: int) -> JsonValue:
+def _held(state: QuotaState, name: str, now_ms: int) -> JsonValue:
     """Grants that count against a scope now, those included that can no longer be used."""
-    rows: list[JsonValue] = []
-    for holder, grant in known.committed.held.items():
-        part = grant.of(name)
-        if not grant.counted and part != NOTHING:
-            rows.append(
-                {
-                    "holder": holder,
-                    "requests": part.requests,
-                    "tokens": part.tokens,
-                    "characters": part.characters,
-                    "remaining_s": round(max(0, grant.expires - now_ms) / 1000.0, 1),
-                }
-            )
-    return rows
+    return [
+        {
+            "holder": holder,
+            "requests": part.requests,
+            "tokens": part.tokens,
+            "characters": part.characters,
+            "remaining_s": _seconds(grant.expires - now_ms),
+        }
+        for holder, grant in state.held.items()
+        if not grant.counted and (part := grant.of(name)) != NOTHING
+    ]
+
+
+def _seconds(milliseconds: int) -> float:
+    return round(max(0, milliseconds) / 1000.0, 1)

@@ -150,7 +150,7 @@ def _size(served: list[Waiting], demand: Demand, room: Amount, active: int) -> A
         if left < UNBOUNDED:
             needed = [cost[resource] for cost in costs]
             fair = min(sum(needed), left // active)
-            expected = min(left // (2 * active), math.ceil(demand.ahead * means[resource]))
+            expected = min(left // max(2, active), math.ceil(demand.ahead * means[resource]))
             sizes[resource] = min(left, max(max(needed, default=0), fair, expected))
     if sizes[REQUESTS] < UNBOUNDED:
         # No more requests than the tokens and characters will do for.

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from shared.limits.quota_limits import ScopeLimits
+from shared.limits.quota_limits import CardLimits, ScopeLimits
 from shared.limits.quota_state import (
     NOTHING,
     PROVIDER,
@@ -157,6 +157,24 @@ def earliest(
                 return NEVER
             until = max(until, _when(state, name, row, row.used + needed - usable, now))
     return until
+
+
+def room_at(
+    state: QuotaState,
+    model: str,
+    limits: CardLimits,
+    now: int,
+    cost: Amount,
+    *,
+    spare: tuple[Amount, Amount] = (NOTHING, NOTHING),
+    floor: float = 0.0,
+) -> int:
+    """``earliest`` at the provider and at the model; ``spare`` of the one and of the other."""
+    whole, own = spare
+    return max(
+        earliest(state, PROVIDER, limits.provider, now, cost, spare=whole, floor=floor),
+        earliest(state, model, limits.model, now, cost, spare=own, floor=floor),
+    )
 
 
 def _kept(limit: int, floor: float) -> int:
