@@ -13,6 +13,7 @@ from itertools import pairwise
 from shared.storage.errors import InvalidArgument
 from shared.storage.paths import FieldPath, check_field, split_document, split_field
 from shared.storage.values import (
+    DEPTH_LIMIT,
     ArrayRemove,
     ArrayUnion,
     Change,
@@ -204,8 +205,8 @@ def _update_parts(write: Update) -> _Parts:
 
 def _leaves(data: Changes, above: FieldPath) -> Iterator[tuple[FieldPath, Change]]:
     """Every value that is no map with content, with its path. An empty map is a leaf."""
-    if len(above) > 20:
-        raise InvalidArgument("values lie more than 20 levels deep")
+    if len(above) > DEPTH_LIMIT:
+        raise InvalidArgument(f"values lie more than {DEPTH_LIMIT} levels deep")
     for name, value in data.items():
         if not isinstance(name, str):
             raise InvalidArgument(f"a field's name is text, not {type(name).__name__}")
@@ -223,7 +224,7 @@ def _checked_transform(change: Transform) -> Step:
             raise InvalidArgument(f"Increment takes a number, not {type(by).__name__}")
         checked(by)
     elif isinstance(change, ArrayUnion):
-        return Append(checked_list(change.values))
+        return Append(checked_list(change.values, 2))
     elif isinstance(change, ArrayRemove):
-        return Remove(checked_list(change.values))
+        return Remove(checked_list(change.values, 2))
     return change
