@@ -18,7 +18,11 @@ from shared.config import SettingsError
 from shared.settings import PROVIDERS, ProviderSettings, Settings, load_settings
 
 # Pages of any local address may call the API under ``make run`` (contract, ALLOWED_ORIGINS).
-LOCAL_ORIGINS = ("http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*")
+LOCAL_ORIGINS = tuple(
+    f"{scheme}://{host}:*"
+    for scheme in ("http", "https")
+    for host in ("localhost", "127.0.0.1", "[::1]")
+)
 Latency = Literal["none", "typical"]
 
 

@@ -20,6 +20,7 @@ from shared.edge.app import EdgeApp, EdgeParts, Routes
 from shared.edge.certificate_fetch import certificate_fetch
 from shared.edge.certificates import CertificateSource
 from shared.edge.chat import ChatEndpoint
+from shared.edge.cors import CorsPolicy, hosting_origins
 from shared.edge.embeddings import EmbeddingsEndpoint
 from shared.edge.firebase_tokens import FirebaseAuthenticator
 from shared.edge.identity import Authenticator
@@ -128,6 +129,7 @@ def build_services(
         new_request_id=RequestIds(rng).accept,
         record=recorder.record,
         record_crash=recorder.crash,
+        cors=CorsPolicy(settings.allowed_origins or hosting_origins(settings.project)),
     )
     apps = {"chat": EdgeApp(parts)}
     return Services(

@@ -11,6 +11,7 @@ from shared import VERSION
 from shared.clock import Clock
 from shared.edge.asgi import HttpRequest, send_json
 from shared.edge.call import Call
+from shared.edge.cors import CorsPolicy, is_preflight
 from shared.edge.errors import error_headers, error_object
 from shared.edge.identity import Authenticator
 from shared.edge.sse import error_event
@@ -53,6 +54,7 @@ class EdgeParts:
     new_request_id: Callable[[str | None], str]
     record: Callable[[Call], None]
     record_crash: Callable[[Call, BaseException], None]
+    cors: CorsPolicy
 
 
 class EdgeApp:
@@ -77,6 +79,7 @@ class EdgeApp:
             http.method,
             http.path,
             parts.clock.monotonic(),
+            cors=parts.cors.headers(http),
         )
         sending = _Started(send)
         try:
@@ -102,6 +105,10 @@ class EdgeApp:
                 raise MethodNotAllowed(http.method, ("GET",))
             body = {"status": "ok", "function": parts.function, "version": VERSION}
             await send_json(send, 200, call.headers(), dict(body))
+            return
+        if is_preflight(http):
+            call.status = 204
+            await parts.cors.preflight(http, send, call.headers())
             return
         call.identity = await parts.authenticator.authenticate(http.header(b"authorization"))
         handler = parts.routes.find(http.path, http.method)

@@ -28,6 +28,7 @@ class Call:
     context: RequestContext | None = None
     writer: SseWriter | None = None  # the event stream, once there is one
     recorded: bool = False
+    cors: tuple[Header, ...] = ()  # for a browser page of another origin
 
     def headers(self) -> list[Header]:
         """The headers every response carries, with model and provider once they are known."""
@@ -36,4 +37,5 @@ class Call:
         if card is not None:
             headers.append((b"x-codeex-model", card.id.encode()))
             headers.append((b"x-codeex-provider", card.provider.encode()))
+        headers += self.cors
         return headers

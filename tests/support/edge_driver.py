@@ -84,13 +84,13 @@ class Sent:
 
 
 class House:
-    """Services over fake providers, on the running (virtual) loop."""
+    """Services over fake providers, on the running (virtual) loop; ``env`` beside their keys."""
 
-    def __init__(self, scripts: Mapping[str, Script] | None = None) -> None:
+    def __init__(self, scripts: Mapping[str, Script] | None = None, **env: str) -> None:
         scripts = scripts or {}
         names = ("groq", "cerebras", "google", "huggingface")
         keys = {f"{name.upper()}_API_KEY": "k-" + name * 3 for name in names}
-        settings = load_settings({**keys, "PAID_PROVIDERS": "all"})
+        settings = load_settings({**keys, "PAID_PROVIDERS": "all", **env})
         self.clock = VirtualClock(asyncio.get_running_loop())
         self.lines = Lines()
         self.services: Services = build_services(
