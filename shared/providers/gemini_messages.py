@@ -9,7 +9,7 @@ import orjson
 
 from shared.errors import FieldUnsupported
 from shared.messages import JsonObject, JsonValue
-from shared.providers.gemini_signature import SKIP_VALIDATION, bare_id, signature_of
+from shared.providers.gemini_signature import SKIP_VALIDATION, Signing, bare_id, signature_of
 
 _IMAGE_TYPES = {
     "png": "image/png",
@@ -22,14 +22,15 @@ _IMAGE_TYPES = {
 _DEFAULT_IMAGE_TYPE = "image/jpeg"
 
 
-def encode_messages(messages: list[JsonObject], *, sign: bool) -> tuple[str, list[JsonObject]]:
+def encode_messages(messages: list[JsonObject], *, sign: Signing) -> tuple[str, list[JsonObject]]:
     """The system instruction ("" for none) and the contents.
 
     Gemini knows the roles user and model, has no turn for instructions and wants turns to
     alternate: system and developer messages are joined, neighbours of one role become one turn.
     The results of one step's tools stay a turn of their own, as their number must equal that of
-    the calls before them. ``sign``: tool calls without a signature get the one that skips its
-    check. Raises ``FieldUnsupported`` for content parts Gemini's chat cannot take.
+    the calls before them. ``sign``: "needed": tool calls without a signature get the one that
+    skips its check; "kept": only what came back is sent. Raises ``FieldUnsupported`` for content
+    parts Gemini's chat cannot take.
     """
     system: list[str] = []
     contents: list[JsonObject] = []
@@ -106,7 +107,7 @@ def _image(url: str) -> JsonObject:
     return {"inlineData": {"mimeType": mime or _DEFAULT_IMAGE_TYPE, "data": data}}
 
 
-def _model_parts(message: JsonObject, names: dict[str, str], sign: bool) -> list[JsonValue]:
+def _model_parts(message: JsonObject, names: dict[str, str], sign: Signing) -> list[JsonValue]:
     """Text and tool calls of an assistant message; ``names`` learns which call has which name.
 
     Only the first call of a step is signed by Gemini, so only the first needs a stand-in.
@@ -125,7 +126,9 @@ def _model_parts(message: JsonObject, names: dict[str, str], sign: bool) -> list
         if call_id:
             body["id"] = bare_id(call_id)
         part: JsonObject = {"functionCall": body}
-        signature = (signature_of(call) or (SKIP_VALIDATION if first else None)) if sign else None
+        signature = signature_of(call) if sign != "none" else None
+        if signature is None and first and sign == "needed":
+            signature = SKIP_VALIDATION
         if signature is not None:
             part["thoughtSignature"] = signature
         parts.append(part)

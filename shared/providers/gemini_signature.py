@@ -1,7 +1,7 @@
 """Thought signatures on their way through a stateless OpenAI client and back.
 
-Gemini 3 and later sign the first tool call of a step and answer 400 when the signature does not
-come back unchanged (ai.google.dev, Thought signatures). OpenAI's format has no place for it, so
+Gemini signs the first tool call of a step; from Gemini 3 on it answers 400 when the signature does
+not come back unchanged (ai.google.dev, Thought signatures). OpenAI's format has no place for it, so
 it travels twice: as ``extra_content.google.thought_signature`` on the tool call, which is where
 Google's own OpenAI door puts it, and, because many clients drop fields they do not know, inside
 the tool call's id. Where neither came back, or another provider wrote the call, the signature
@@ -10,7 +10,12 @@ that Google documents for histories from elsewhere stands in.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from shared.messages import JsonObject
+
+# What a model makes of signatures on replayed tool calls; see ``gemini_traits``.
+Signing = Literal["needed", "kept", "none"]
 
 # Both this and "context_engineering_is_the_way_to_go" are documented; this one is taken by the
 # Gemini API and by Vertex AI.

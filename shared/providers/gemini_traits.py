@@ -14,6 +14,7 @@ from typing import Literal
 
 from shared.messages import JsonObject
 from shared.model import ModelCard
+from shared.providers.gemini_signature import Signing
 
 _VERSION = re.compile(r"gemini-(\d{1,2})(?:\.(\d{1,2}))?(?!\d)")
 # Aliases such as gemini-flash-latest move with the newest model.
@@ -31,13 +32,14 @@ class Traits:
 
     ``sampling``: temperature and topP are sent. ``thinking``: which field steers it; the two
     must never be mixed. ``least`` is what the efforts none and minimal mean: a level, or a budget
-    in tokens. ``signatures``: tool calls replayed without a thought signature are refused.
+    in tokens. ``signatures``: "needed": tool calls replayed without a thought signature are
+    refused; "kept": Google asks for it back, without insisting; "none": never signed.
     """
 
     sampling: bool
     thinking: Literal["level", "budget", "fixed"]
     least: str | int
-    signatures: bool
+    signatures: Signing
 
 
 @lru_cache(maxsize=256)
@@ -45,17 +47,17 @@ def traits_of(model_id: str) -> Traits:
     """Traits of a provider or catalog id, such as ``gemini-3.8-flash``; Gemma ids have none."""
     version = _version(model_id)
     if version is None or version < (2, 5):
-        return Traits(sampling=True, thinking="fixed", least=0, signatures=False)
+        return Traits(sampling=True, thinking="fixed", least=0, signatures="none")
     if version < (3, 0):
         # 2.5 Pro cannot stop thinking; its smallest budget is 128 tokens.
         least = 128 if "-pro" in model_id else 0
-        return Traits(sampling=True, thinking="budget", least=least, signatures=False)
+        return Traits(sampling=True, thinking="budget", least=least, signatures="kept")
     small = version < (4, 0) and "-pro" not in model_id
     return Traits(
         sampling=version < _SAMPLING_DEPRECATED,
         thinking="level",
         least="minimal" if small else "low",
-        signatures=True,
+        signatures="needed",
     )
 
 

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from shared.messages import JsonObject, JsonValue
 from shared.providers.gemini_decode import Candidate
 from shared.providers.gemini_messages import encode_messages
-from shared.providers.gemini_signature import SKIP_VALIDATION, bare_id, sign, signature_of
+from shared.providers.gemini_signature import (
+    SKIP_VALIDATION,
+    Signing,
+    bare_id,
+    sign,
+    signature_of,
+)
+from shared.providers.gemini_traits import traits_of
 
 BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=-_"
 
@@ -26,11 +33,11 @@ def called(signature: str | None, gemini_id: str | None = "g1") -> JsonObject:
     return Candidate(0).take(candidate, "r1").calls[0]
 
 
-def replayed(call: JsonObject, *, sign_calls: bool = True) -> JsonObject:
+def replayed(call: JsonObject, *, signing: Signing = "needed") -> JsonObject:
     """The part that Gemini gets back."""
     answer: JsonObject = {"role": "assistant", "content": None, "tool_calls": [call]}
     result: JsonObject = {"role": "tool", "tool_call_id": call["id"], "content": "ok"}
-    contents = encode_messages([answer, result], sign=sign_calls)[1]
+    contents = encode_messages([answer, result], sign=signing)[1]
     parts, results = contents[0]["parts"], contents[1]["parts"]
     assert isinstance(parts, list)
     assert isinstance(results, list)
@@ -77,11 +84,20 @@ def test_another_providers_call_gets_the_documented_stand_in() -> None:
         "function": {"name": "f", "arguments": '{"x": 1}'},
     }
     assert replayed(call)["thoughtSignature"] == "skip_thought_signature_validator"
-    assert "thoughtSignature" not in replayed(call, sign_calls=False)
+    assert "thoughtSignature" not in replayed(call, signing="kept")
+    assert "thoughtSignature" not in replayed(call, signing="none")
 
 
-def test_models_that_know_no_signatures_get_none() -> None:
-    assert "thoughtSignature" not in replayed(called("c2ln"), sign_calls=False)
+@pytest.mark.parametrize(
+    ("model", "back"),
+    [
+        *(("gemini-4-carbon", "c2ln"), ("gemini-3.8-flash", "c2ln"), ("gemini-2.5-flash", "c2ln")),
+        ("gemma-4-31b-it", None),
+    ],
+)
+def test_what_a_model_signed_comes_back_to_it(model: str, back: str | None) -> None:
+    part = replayed(called("c2ln"), signing=traits_of(model).signatures)
+    assert part.get("thoughtSignature") == back
 
 
 def test_calls_without_an_id_of_geminis_get_the_same_one_each_time() -> None:
