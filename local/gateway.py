@@ -1,4 +1,4 @@
-"""One address for everything: functions by the hosting table, ``/sim``, pages.
+"""One address for everything: functions by the hosting table, ``/sim``, ``/blobs``, pages.
 
 Each function is its own ASGI app of functions-framework, made from its own ``main.py``, exactly as
 it is deployed; the address only hands it the services of this process on the scope.
@@ -17,6 +17,7 @@ from local.hosting import Hosting, HostingError
 from local.sim_api import PREFIX as SIM_PREFIX
 from local.static_pages import StaticPages
 from shared.app import SERVICES_KEY, Services
+from shared.storage.blobs_links import PATH as BLOBS_PREFIX
 
 # /{project}/{region}/{function}/..., as connectFunctionsEmulator asks for it.
 _EMULATOR = re.compile(r"/[a-z0-9-]{1,64}/[a-z]+-[a-z]+\d+/([a-z0-9_-]+)(/.*)?", re.DOTALL)
@@ -46,12 +47,14 @@ class Gateway:
         services: Services,
         sim: ASGIApp,
         pages: StaticPages,
+        blobs: ASGIApp,
     ) -> None:
         self._hosting = hosting
         self._functions = functions
         self._services = services
         self._sim = sim
         self._pages = pages
+        self._blobs = blobs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -60,6 +63,9 @@ class Gateway:
         path: str = scope["path"]
         if path == "/sim" or path.startswith(SIM_PREFIX):
             await self._sim(scope, receive, send)
+            return
+        if path.startswith(BLOBS_PREFIX):
+            await self._blobs(scope, receive, send)
             return
         function = self._hosting.function_for(path)
         if function is None:

@@ -16,6 +16,7 @@ import uvicorn
 import uvloop
 
 from local.banner import banner
+from local.blob_links import BlobLinks
 from local.dev_identity import DevAuthenticator
 from local.gateway import Gateway, load_functions
 from local.hosting import HostingError, read_hosting
@@ -28,6 +29,7 @@ from shared.app import build_services, firebase_authenticator
 from shared.catalog.load import CatalogError, load_catalog
 from shared.clock import SystemClock
 from shared.providers.http import HttpPool
+from shared.storage.blobs_folder import FolderBlobs
 
 # Seconds that answers under way get after Ctrl-C; then they are cut.
 _GRACE_S = 1
@@ -125,7 +127,8 @@ async def _serve(
         stack.callback(build.stop)
         pages = StaticPages(hosting, lambda: build.state)
         sim_api = SimApi(sim.faults, sim.journal, sim.providers)
-        gateway = Gateway(hosting, functions, services, sim_api, pages)
+        blobs = BlobLinks(FolderBlobs(Path(settings.data_dir or root / ".data")))
+        gateway = Gateway(hosting, functions, services, sim_api, pages, blobs)
 
         def started() -> None:
             say(banner(options.host, listening.getsockname()[1], settings))

@@ -25,6 +25,7 @@ from shared.storage.blobs import BlobExists, BlobInfo, BlobMissing, Method
 from shared.storage.blobs_links import SECRET_BYTES, LinkSigner
 
 T = TypeVar("T")
+FOLDER = "blobs"
 _HEAD_LIMIT = 1_024  # bytes of the first line
 # Lower case only: some file systems take A and a for the same. No dot: none is ever a way up.
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_")
@@ -44,7 +45,7 @@ class _Head:
 
 
 class FolderBlobs:
-    """Stands behind ``BlobStore``. ``root`` is ``<data_dir>/blobs``; it is made when needed.
+    """Stands behind ``BlobStore``. All is kept below ``<data_dir>/blobs``, made when needed.
 
     Links lead to ``base_url`` (``http://127.0.0.1:8080``; empty: links are paths) and are served
     by whoever asks ``links``. The secret that signs them is kept beside the blobs, so links of one
@@ -53,10 +54,10 @@ class FolderBlobs:
 
     __slots__ = ("_base_url", "_clock", "_links", "_objects", "_partial", "_root", "_swept")
 
-    def __init__(self, root: Path, *, base_url: str = "", clock: Clock | None = None) -> None:
-        self._root = root
-        self._objects = root / "objects"
-        self._partial = root / "partial"
+    def __init__(self, data_dir: Path, *, base_url: str = "", clock: Clock | None = None) -> None:
+        self._root = data_dir / FOLDER
+        self._objects = self._root / "objects"
+        self._partial = self._root / "partial"
         self._base_url = base_url
         self._clock: Clock = clock or SystemClock()
         self._links: LinkSigner | None = None

@@ -46,7 +46,7 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         async with cloud_world() as cloud:
             yield cloud
     else:
-        async with folder_world(tmp_path / "blobs") as folder:
+        async with folder_world(tmp_path) as folder:
             yield folder
 
 

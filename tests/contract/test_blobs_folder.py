@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from infra.package import ROOT
 from shared.errors import StoreUnavailable
-from shared.storage.blobs import NAME_LIMIT, BlobMissing, BlobStore
+from shared.storage.blobs import BlobMissing, BlobStore, check_name
 from shared.storage.blobs_folder import FolderBlobs
 from tests.support.blob_worlds import FolderWorld, folder_world
 from tests.support.blob_writer_process import LARGE, content
@@ -24,7 +24,7 @@ from tests.support.virtual_time import START_WALL, ManualClock
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[FolderWorld]:
-    async with folder_world(tmp_path / "blobs") as made:
+    async with folder_world(tmp_path) as made:
         yield made
 
 
@@ -55,7 +55,7 @@ async def test_killed_process_loses_nothing_it_said_was_there(tmp_path: Path, af
 
 
 async def test_processes_share_a_folder_and_its_links(world: FolderWorld) -> None:
-    other = FolderBlobs(world.root, base_url="http://elsewhere", clock=world.clock)
+    other = FolderBlobs(world.data_dir, base_url="http://elsewhere", clock=world.clock)
     await BlobStore(other).put("a", b"1", "text/plain")
     assert await world.store.get("a") == b"1"
     link = await BlobStore(other).signed_url("a", 60)
@@ -64,12 +64,12 @@ async def test_processes_share_a_folder_and_its_links(world: FolderWorld) -> Non
 
 
 async def test_secret_is_the_owners_alone_and_in_no_repr(world: FolderWorld) -> None:
-    await asyncio.gather(*(FolderBlobs(world.root).links() for _ in range(8)))
-    secret = world.root / "secret"
+    await asyncio.gather(*(FolderBlobs(world.data_dir).links() for _ in range(8)))
+    secret = world.data_dir / "blobs" / "secret"
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     assert len(secret.read_bytes()) == 32
     assert secret.read_bytes().hex() not in repr(await world.folder.links())
-    assert list((world.root / "partial").iterdir()) == []
+    assert list((world.data_dir / "blobs" / "partial").iterdir()) == []
 
 
 async def test_link_without_a_base_is_a_path(tmp_path: Path) -> None:
@@ -79,8 +79,8 @@ async def test_link_without_a_base_is_a_path(tmp_path: Path) -> None:
 
 
 async def test_half_written_files_of_long_ago_are_swept(tmp_path: Path) -> None:
-    partial = tmp_path / "partial"
-    partial.mkdir()
+    partial = tmp_path / "blobs" / "partial"
+    partial.mkdir(parents=True)
     for name, age_s in (("old", 90_000), ("young", 80_000)):
         (partial / name).write_bytes(b"half")
         os.utime(partial / name, (START_WALL - age_s,) * 2)
@@ -93,7 +93,7 @@ async def test_folders_left_empty_go(world: FolderWorld) -> None:
     await world.store.put("users/u1/a", b"1", "text/plain")
     await world.store.put("users/u2/a", b"1", "text/plain")
     await world.store.delete("users/u1/a")
-    objects = world.root / "objects"
+    objects = world.data_dir / "blobs" / "objects"
     assert sorted(path.relative_to(objects).as_posix() for path in objects.rglob("*")) == [
         "users",
         "users/u2",
@@ -114,33 +114,37 @@ async def test_puts_and_deletes_that_meet_in_a_folder_both_succeed(world: Folder
 async def test_damaged_file_is_unavailable_not_a_crash(world: FolderWorld) -> None:
     await world.store.put("a", b"1", "text/plain")
     for damage in (b"", b"no head\n", b"{}\n", b"[1]\n", b"\xff" * 2_000):
-        (world.root / "objects" / "a%f").write_bytes(damage)
+        (world.data_dir / "blobs" / "objects" / "a%f").write_bytes(damage)
         with pytest.raises(StoreUnavailable, match="damaged"):
             await world.store.get("a")
 
 
 async def test_folder_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    store = BlobStore(FolderBlobs(tmp_path / "file" / "blobs"))
+    store = BlobStore(FolderBlobs(tmp_path / "file"))
     with pytest.raises(StoreUnavailable):
         await store.put("a", b"1", "text/plain", timeout_s=1.0)
     with pytest.raises(BlobMissing):
         await store.get("a")
 
 
-SEGMENT = st.text(
-    st.characters(codec="utf-8").filter(lambda c: c.isprintable() and c != "/"), min_size=1
-).filter(lambda text: text not in (".", ".."))
-NAME = st.lists(SEGMENT, min_size=1).map("/".join)
+CHARACTER = st.characters(
+    codec="utf-8", exclude_categories=("C", "Z"), include_characters=" ", exclude_characters="/"
+)
+SEGMENT = st.text(CHARACTER, min_size=1, max_size=20).filter(lambda text: text not in (".", ".."))
+LONG = st.builds(lambda character, times: character * times, CHARACTER, st.integers(3, 175))
+NAME = st.lists(SEGMENT, min_size=1, max_size=8).map("/".join) | LONG  # to 700 bytes
 
 
 @settings(max_examples=40)
-@given(st.lists(NAME.filter(lambda n: len(n.encode()) <= NAME_LIMIT), unique=True))
+@given(st.lists(NAME, unique=True))
 def test_every_name_has_its_own_place_below_the_folder(names: list[str]) -> None:
     folder = FolderBlobs(Path("/data"))
+    for name in names:
+        check_name(name)
     paths = [folder.path_of(name) for name in names]
     assert len({str(path).lower() for path in paths}) == len(names)
     for path in paths:
         assert os.path.normpath(path) == str(path)
-        assert path.is_relative_to("/data/objects")
+        assert path.is_relative_to("/data/blobs/objects")
         assert all(len(part.encode()) <= 255 for part in path.parts)

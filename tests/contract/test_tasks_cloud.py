@@ -114,11 +114,12 @@ async def test_nobody_listening_is_unavailability(world: CloudTaskWorld) -> None
 
 
 async def test_answer_that_does_not_come_ends_in_time() -> None:
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
+    writers: list[asyncio.StreamWriter] = []
 
-    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     dispatch = Dispatch(PROJECT, LOCATION, {"bulk": "codeex-bulk"}, WORKER_URL, ACCOUNT)
     tasks = Tasks(CloudTasks(dispatch, endpoint=f"127.0.0.1:{port}"))
@@ -127,3 +128,6 @@ async def test_answer_that_does_not_come_ends_in_time() -> None:
     await tasks.close()
     server.close()
     await server.wait_closed()
+    for writer in writers:
+        writer.close()
+        await writer.wait_closed()

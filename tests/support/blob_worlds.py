@@ -82,7 +82,7 @@ class FolderWorld:
 
     store: BlobStore
     folder: FolderBlobs
-    root: Path
+    data_dir: Path
     clock: ManualClock
 
     async def fetch(
@@ -118,18 +118,18 @@ async def cloud_world() -> AsyncIterator[CloudWorld]:
 
 
 @asynccontextmanager
-async def folder_world(root: Path) -> AsyncIterator[FolderWorld]:
+async def folder_world(data_dir: Path) -> AsyncIterator[FolderWorld]:
     """A folder of its own."""
     clock = ManualClock()
     listening = socket.create_server(("127.0.0.1", 0))
     base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    folder = FolderBlobs(root, base_url=base_url, clock=clock)
+    folder = FolderBlobs(data_dir, base_url=base_url, clock=clock)
     config = uvicorn.Config(BlobLinks(folder), lifespan="off", log_config=None, ws="none")
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
     await server.startup(sockets=[listening])
     try:
-        yield FolderWorld(BlobStore(folder), folder, root, clock)
+        yield FolderWorld(BlobStore(folder), folder, data_dir, clock)
     finally:
         await server.shutdown(sockets=[listening])

@@ -1,4 +1,4 @@
-"""Writes blobs until it is killed: ``python -m tests.support.blob_writer_process ROOT``.
+"""Writes blobs until it is killed: ``python -m tests.support.blob_writer_process DATA_DIR``.
 
 Names ``n/0``, ``n/1``, ...; each is printed once the blob is there. Every second goes in pieces.
 """
@@ -28,9 +28,9 @@ async def _parts(data: bytes) -> AsyncIterator[bytes]:
         yield data[start : start + 100_000]
 
 
-async def main(root: Path) -> None:
+async def main(data_dir: Path) -> None:
     """Until killed."""
-    store = BlobStore(FolderBlobs(root))
+    store = BlobStore(FolderBlobs(data_dir))
     for number in itertools.count():
         data = content(number)
         await store.put(f"n/{number}", _parts(data) if number % 2 else data, "video/mp4")

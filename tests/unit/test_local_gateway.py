@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from starlette.types import Receive, Scope, Send
 
+from local.blob_links import BlobLinks
 from local.gateway import Gateway, load_functions
 from local.hosting import Hosting, HostingError, glob, read_hosting
 from local.hosting import Rewrite as HostingRewrite
@@ -21,6 +22,8 @@ from local.static_pages import StaticPages
 from shared.app import SERVICES_KEY, Services, build_services
 from shared.edge.asgi import send_json
 from shared.settings import load_settings
+from shared.storage.blobs import BlobStore
+from shared.storage.blobs_folder import FolderBlobs
 from tests.support.asgi_client import call
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -53,7 +56,9 @@ def gateway(services: Services, tmp_path: Path) -> Gateway:
     hosting = read_hosting(ROOT)
     here = Hosting(tmp_path, hosting.rewrites, hosting.headers)
     (tmp_path / "index.html").write_text("home")
-    return Gateway(here, {"chat": echo}, services, sim_api(), StaticPages(here, lambda: ""))
+    pages = StaticPages(here, lambda: "")
+    blobs = BlobLinks(FolderBlobs(tmp_path))
+    return Gateway(here, {"chat": echo}, services, sim_api(), pages, blobs)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +84,14 @@ async def test_functions_see_their_own_paths(gateway: Gateway, path: str, seen: 
 async def test_nobody_elses_paths_are_pages(gateway: Gateway, path: str) -> None:
     assert (await call(gateway, path)).status == 404
     assert (await call(gateway, "/")).text == "home"
+
+
+async def test_links_to_blobs_lead_to_them(gateway: Gateway, tmp_path: Path) -> None:
+    store = BlobStore(FolderBlobs(tmp_path))
+    await store.put("a/b", b"content", "text/plain")
+    path, _, query = (await store.signed_url("a/b", 60)).partition("?")
+    assert (await call(gateway, path, query=query)).text == "content"
+    assert (await call(gateway, path)).status == 403
 
 
 async def test_the_deployed_entry_point_is_what_is_served(services: Services) -> None:
