@@ -76,6 +76,31 @@ class CloudWorld:
         self.server.offset_s += seconds
 
 
+class LinkServer:
+    """The local address. It listens at once, and serves when first asked."""
+
+    def __init__(self) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._server: uvicorn.Server | None = None
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+
+    async def start(self, app: BlobLinks) -> None:
+        """Serve, if it does not yet."""
+        if self._server is not None:
+            return
+        config = uvicorn.Config(app, lifespan="off", log_config=None, ws="none")
+        config.load()
+        self._server = uvicorn.Server(config)
+        self._server.lifespan = config.lifespan_class(config)
+        await self._server.startup(sockets=[self._listening])
+
+    async def stop(self) -> None:
+        """Close."""
+        if self._server is not None:
+            await self._server.shutdown(sockets=[self._listening])
+        self._listening.close()
+
+
 @dataclass(slots=True)
 class FolderWorld:
     """A folder and the local address."""
@@ -84,11 +109,13 @@ class FolderWorld:
     folder: FolderBlobs
     data_dir: Path
     clock: ManualClock
+    server: LinkServer
 
     async def fetch(
         self, url: str, method: str = "GET", body: bytes = b"", **headers: str
     ) -> Answer:
         """A request to the local address."""
+        await self.server.start(BlobLinks(self.folder))
         return await fetch(url, method, body, headers)
 
     def advance(self, seconds: float) -> None:
@@ -120,16 +147,9 @@ async def cloud_world() -> AsyncIterator[CloudWorld]:
 @asynccontextmanager
 async def folder_world(data_dir: Path) -> AsyncIterator[FolderWorld]:
     """A folder of its own."""
-    clock = ManualClock()
-    listening = socket.create_server(("127.0.0.1", 0))
-    base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    folder = FolderBlobs(data_dir, base_url=base_url, clock=clock)
-    config = uvicorn.Config(BlobLinks(folder), lifespan="off", log_config=None, ws="none")
-    config.load()
-    server = uvicorn.Server(config)
-    server.lifespan = config.lifespan_class(config)
-    await server.startup(sockets=[listening])
+    clock, server = ManualClock(), LinkServer()
+    folder = FolderBlobs(data_dir, base_url=server.url, clock=clock)
     try:
-        yield FolderWorld(BlobStore(folder), folder, data_dir, clock)
+        yield FolderWorld(BlobStore(folder), folder, data_dir, clock, server)
     finally:
-        await server.shutdown(sockets=[listening])
+        await server.stop()
