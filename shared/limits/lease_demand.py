@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from shared.limits.quota_grant import Waiting
 from shared.limits.quota_limits import CardLimits
+from shared.limits.quota_state import NOTHING, Amount
 
 # Seconds over which the rate of requests is smoothed: about one lease.
 SMOOTHING_S = 10.0
@@ -22,6 +23,9 @@ class Refusal:
 
     until: float
     reason: str
+
+
+TOO_LARGE = Refusal(math.inf, "too_large")
 
 
 @dataclass(slots=True)
@@ -48,12 +52,15 @@ class ModelDesk:
     used_share: float = 0.0
     share_until: float = -math.inf
     told: dict[str, float] = field(default_factory=dict)  # dimension -> when last compared
+    _most: Amount = NOTHING
+    _most_for_bulk: Amount = NOTHING
     _full: _Wall | None = None
     _full_for_bulk: _Wall | None = None
 
-    def relimit(self, limits: CardLimits) -> None:
-        """The configuration has changed."""
+    def relimit(self, limits: CardLimits, most: Amount, most_for_bulk: Amount) -> None:
+        """These limits hold, under which one request may cost so much."""
         self.limits = limits
+        self._most, self._most_for_bulk = most, most_for_bulk
         self._full = self._full_for_bulk = None
         self.share_until = -math.inf
 
@@ -61,6 +68,9 @@ class ModelDesk:
         """The refusal that is known without asking the store."""
         if self.closed is not None and now < self.closed.until:
             return self.closed
+        most = self._most_for_bulk if bulk else self._most
+        if most.requests < 1 or tokens > most.tokens or characters > most.characters:
+            return TOO_LARGE
         wall = self._full_for_bulk if bulk else self._full
         if (
             wall is not None

@@ -11,14 +11,15 @@ How a permit comes about:
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from shared.clock import Clock, Deadline
 from shared.errors import StoreUnavailable
 from shared.limits.lease import Permit
-from shared.limits.lease_demand import SHORTEST_S, ModelDesk, Refusal
+from shared.limits.lease_demand import SHORTEST_S, TOO_LARGE, ModelDesk, Refusal
 from shared.limits.ledger_exchange import TTL_S, Contended, Exchange
 from shared.limits.ledger_notices import Closing, Reopening, Told
 from shared.limits.ledger_report import row, used
@@ -26,8 +27,8 @@ from shared.limits.quota_alerts import QuotaAlert
 from shared.limits.quota_documents import QuotaDocuments
 from shared.limits.quota_grant import Demand, Waiting
 from shared.limits.quota_limits import CardLimits, ScopeLimits
-from shared.limits.quota_rules import NEVER, dimension_of, room_at
-from shared.limits.quota_state import NOTHING, PROVIDER, Amount, QuotaState
+from shared.limits.quota_rules import NEVER, dimension_of, most, room_at
+from shared.limits.quota_state import NOTHING, PROVIDER, Amount
 from shared.limits.utilization import Used
 from shared.messages import JsonObject
 from shared.model import ModelCard
@@ -48,8 +49,6 @@ TOLD_S = 1.0
 # Instances that wait for the same capacity come back scattered over this (seconds).
 SCATTER_S = 0.1
 ONE = Amount(1)
-NEW = QuotaState()
-TOO_LARGE = Refusal(math.inf, "too_large")
 
 
 class ProviderBook:
@@ -75,6 +74,8 @@ class ProviderBook:
         self._ceiling = ScopeLimits()
         self._desks: dict[str, ModelDesk] = {}
         self._waiting: dict[object, tuple[str, Waiting]] = {}
+        # Those who gave up on the exchange under way: what they waited for will be asked again.
+        self._missed: list[tuple[str, Waiting]] = []
         self._closed: Refusal | None = None
         self._task: asyncio.Task[None] | None = None
         self._measured = clock.monotonic()
@@ -117,8 +118,6 @@ class ProviderBook:
             desk = self._relimit(card.id, limits)
         waiting = (card.id, Waiting(Amount(1, tokens, characters), bulk))
         give_up = self._monotonic() + deadline.cap(BUDGET_S)
-        if self._too_large(limits, *waiting):
-            return TOO_LARGE
         ticket = object()
         self._waiting[ticket] = waiting
         try:
@@ -127,6 +126,8 @@ class ProviderBook:
                 if found is not None:
                     return found
                 if not await self._exchanged(give_up):
+                    if self._task is not None:
+                        self._missed.append(waiting)
                     return self._spend_held(card.id, tokens, characters, bulk)
                 found = self._take(desk, card.id, tokens, characters, bulk)
                 if found is None:
@@ -192,7 +193,7 @@ class ProviderBook:
         )
         if lower or less or (left is None and signal.limit is not None):
             desk.told[dimension] = now
-            self._exchange.tell(Told(card.id, limits.model, signal), urgent=False)
+            self._exchange.tell(Told(card.id, limits.model, signal, now), urgent=False)
 
     # ------------------------------------------------------------------------------- questions
 
@@ -237,13 +238,12 @@ class ProviderBook:
 
     def wanting(self) -> bool:
         """Whether something waits that the lease cannot give."""
-        if not self._waiting:
+        if not self._waiting and not self._missed:
             return False
         if self._monotonic() >= self._lease.stop or self._wall() >= self._lease.stop_wall:
             return True
         return any(
-            not self._lease.can(name, waiting.cost, waiting.bulk)
-            for name, waiting in self._waiting.values()
+            not self._lease.can(name, waiting.cost, waiting.bulk) for name, waiting in self._asked()
         )
 
     def limits(self) -> ScopeLimits:
@@ -263,7 +263,7 @@ class ProviderBook:
             )
             for name, desk in self._desks.items()
         }
-        for name, waiting in self._waiting.values():
+        for name, waiting in self._asked():
             found[name].waiting.append(waiting)
         return found
 
@@ -341,7 +341,11 @@ class ProviderBook:
             raise
         finally:
             self._task = None
+            self._missed.clear()
             self._look()
+
+    def _asked(self) -> Iterator[tuple[str, Waiting]]:
+        return itertools.chain(self._waiting.values(), self._missed)
 
     def _relimit(self, model: str, limits: CardLimits) -> ModelDesk:
         """The desk of a model, new or under new limits."""
@@ -350,8 +354,7 @@ class ProviderBook:
         if desk is None:
             desk = self._desks[model] = ModelDesk(limits)
             desk.closed = self._closure(model)
-        else:
-            desk.relimit(limits)
+        desk.relimit(limits, most(limits, 0.0), most(limits, self._floor))
         return desk
 
     def _closure(self, name: str) -> Refusal | None:
@@ -365,14 +368,10 @@ class ProviderBook:
         exchange = self._exchange
         self._open_until = -math.inf if closed else min(self._lease.stop, exchange.fresh_until)
 
-    def _too_large(self, limits: CardLimits, model: str, waiting: Waiting) -> bool:
-        """Whether the limits never allow that much."""
-        floor = self._floor if waiting.bulk else 0.0
-        return room_at(NEW, model, limits, 0, waiting.cost, floor=floor) == NEVER
-
     def _full(self, desk: ModelDesk, model: str, waiting: Waiting) -> Refusal | None:
         """The refusal that follows from the document, remembered; None: there is room."""
         now_ms, view = self._known.now_ms(self._monotonic()), self._known.view
+        view.advance(now_ms)
         whole, models = self._lease.left()
         spare = whole, models.get(model, NOTHING)
         floor = self._floor if waiting.bulk else 0.0

@@ -29,11 +29,12 @@ class Reopening:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A provider told of a limit of a model."""
+    """A provider told of a limit of a model, at the monotonic second ``at``."""
 
     name: str
     limits: ScopeLimits
     signal: LimitSignal
+    at: float
 
 
 Notice = Closing | Reopening | Told
@@ -51,5 +52,6 @@ def apply(notices: list[Notice], state: QuotaState, known: Known, now: float) ->
                     state.scope(name).close(reason, late_ms + int((until - now) * 1000.0))
             case Reopening(name):
                 state.scope(name).closed = None
-            case Told(name, limits, signal):
-                tighten(state, name, limits, signal, now_ms, late_ms)
+            case Told(name, limits, signal, at):
+                told_ms = late_ms - int((now - at) * 1000.0)
+                tighten(state, name, limits, signal, now_ms, told_ms)

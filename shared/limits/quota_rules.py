@@ -45,6 +45,8 @@ LONGEST_MS = 31 * 24 * HOUR_MS
 # A window that is told without its end.
 DEFAULT_RESET_S = {"minute": 60.0, "hour": 3600.0, "day": 3600.0, "month": 3600.0}
 
+_NEW = QuotaState()
+
 Uses = Mapping[str, Mapping[int, list[int]]]
 """Model -> tick -> [latest stamp ms, requests, tokens, characters]; negative takes back."""
 
@@ -124,6 +126,13 @@ def share(rows: list[Gauge]) -> tuple[float, str]:
         if part > worst:
             worst, which = part, row.dimension
     return min(1.0, worst), which
+
+
+def most(limits: CardLimits, floor: float) -> Amount:
+    """What one request may cost where nothing at all is used."""
+    return free(
+        gauges(_NEW, PROVIDER, limits.provider, 0) + gauges(_NEW, PROVIDER, limits.model, 0), floor
+    )
 
 
 def fits(cost: Amount, left: Amount) -> bool:
@@ -260,9 +269,15 @@ def tighten(
     scope = state.scope(name)
     reset_s = DEFAULT_RESET_S[signal.window] if signal.reset_s is None else signal.reset_s
     until = at + min(LONGEST_MS, max(1000, int(reset_s * 1000)))
-    own = limits.of_dimension(dimension)
+    known = capped(scope, limits, dimension, now)
     whole_window = signal.window in ("minute", "day")
-    if signal.limit is not None and whole_window and (own is None or signal.limit < own):
+    own = limits.of_dimension(dimension)
+    if (
+        signal.limit is not None
+        and whole_window
+        and (own is None or signal.limit < own)
+        and (known is None or signal.limit <= known)
+    ):
         scope.caps[dimension] = (signal.limit, at + CAP_MS)
     if signal.remaining is None:
         return
