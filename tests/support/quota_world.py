@@ -132,6 +132,10 @@ class SkewedClock:
         """Unix seconds, wrong by the offset."""
         return self._wall + self._loop.time()
 
+    def slept(self, seconds: float) -> None:
+        """The machine was suspended: the wall clock went on, the monotonic one did not."""
+        self._wall += seconds
+
     async def sleep(self, seconds: float) -> None:
         """A wait on the loop."""
         await asyncio.sleep(seconds)
