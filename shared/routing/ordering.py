@@ -7,7 +7,7 @@ time (R5.4). What is cooling down is left out until it may be asked again.
 
 The budget of attempts bounds work: a model that only says it is at its limit has done none, so its
 first such word is free. Otherwise a few 429 would end the request with models unasked and capacity
-about to return.
+about to return. Asking them again is not free, and is spread over the patience.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ IN_TROUBLE = 2
 
 
 class Order:
-    """Places are positions in the plan's chain."""
+    """Places are positions in the plan's chain. ``patience_s``: how long the request waits for
+    capacity altogether."""
 
     __slots__ = (
         "_backoff",
@@ -51,6 +52,8 @@ class Order:
         "_just_shunned",
         "_last_provider",
         "_loyal",
+        "_poll_at",
+        "_poll_every_s",
         "_rounds",
         "_shunned",
         "_window_floor",
@@ -61,13 +64,15 @@ class Order:
         "waited_s",
     )
 
-    def __init__(self, plan: Plan, health: HealthBook, backoff: Backoff) -> None:
+    def __init__(self, plan: Plan, health: HealthBook, backoff: Backoff, patience_s: float) -> None:
         chain = plan.chain
         self._chain = chain
         self._health = health
         self._backoff = backoff
         self._budget = plan.max_attempts
         self._charged = 0
+        self._poll_every_s = patience_s / plan.max_attempts
+        self._poll_at = 0.0
         self._loyal = plan.waits_for_head
         self._rounds = ROUNDS if len(chain) > 1 else ROUNDS_ALONE
         self._banned: set[int] = set()
@@ -94,7 +99,7 @@ class Order:
             if fitting is not None and not fitting(candidate.card):
                 continue
             rank = self._rank(place, candidate.card)
-            if rank < best_rank and self._health.available_at(candidate.card) <= now:
+            if rank < best_rank and self._askable_at(place, candidate.card) <= now:
                 best, best_rank = place, rank
                 if rank == 0:
                     break
@@ -105,7 +110,7 @@ class Order:
         if self._charged >= self._budget:
             return None
         times = [
-            self._health.available_at(candidate.card)
+            self._askable_at(place, candidate.card)
             for place, candidate in enumerate(self._chain)
             if self._rank(place, candidate.card) < NEVER
         ]
@@ -120,7 +125,7 @@ class Order:
             or not self._health.limited(head)
         ):
             return None
-        return self._health.available_at(head)
+        return self._askable_at(0, head)
 
     def pause(self, place: int, now: float) -> float:
         """Seconds to wait before asking there, so that a provider in trouble gets air (R5.2)."""
@@ -149,8 +154,11 @@ class Order:
         """Draw the conclusions for this request."""
         card = self._chain[place].card
         self.failures[place] = failure
-        if isinstance(failure, QuotaExceeded) and self.tries[place] == 1:
-            self._charged -= 1
+        if isinstance(failure, QuotaExceeded):
+            if self.tries[place] == 1:
+                self._charged -= 1
+            else:
+                self._poll_at = now + self._poll_every_s
         failures, _ = self._failed_at.get(card.provider, (0, 0.0))
         self._failed_at[card.provider] = (failures + 1, now)
         if not failure.retryable_same:
@@ -164,6 +172,13 @@ class Order:
             self._window_floor = max(self._window_floor, card.context_window or 0, 1)
         if isinstance(failure, FirstByteTimeout):
             self.first_bytes[place] = max(first_byte, self.first_bytes.get(place, 0.0))
+
+    def _askable_at(self, place: int, card: ModelCard) -> float:
+        """The monotonic second from which it may be asked; at most now: at once."""
+        at = self._health.available_at(card)
+        if self.tries[place] and isinstance(self.failures.get(place), QuotaExceeded):
+            return max(at, self._poll_at)
+        return at
 
     def _rank(self, place: int, card: ModelCard) -> int:
         """Lower is asked sooner. 0: not asked yet; 1: the same, at a shunned provider; 2: at the

@@ -81,7 +81,8 @@ class Run:
     started: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.order = Order(self.plan, self.parts.health, self.parts.backoff)
+        patience = self.request.options.patience_s
+        self.order = Order(self.plan, self.parts.health, self.parts.backoff, patience)
         self.started = self.parts.clock.monotonic()
         self.trace.warnings.extend(self.plan.warnings)
 

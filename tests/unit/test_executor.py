@@ -300,6 +300,20 @@ def test_a_named_model_that_says_it_is_full_is_asked_again_when_it_returns() -> 
     run(main())
 
 
+@pytest.mark.parametrize("seconds", [0.3, 1.0, 4.0])
+def test_limits_that_do_not_end_are_asked_about_all_through_the_patience(seconds: float) -> None:
+    async def main() -> None:
+        full = fails(QuotaExceeded, wait_s=seconds)
+        world = world_of(alpha_one=full, beta_one=full)
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(CapacityExhausted):
+            await world.executor.complete(plan_of([A, B]), request(), world.deadline(), Trace())
+        assert asyncio.get_running_loop().time() - began > 10.0 - seconds - 2.0
+        assert len(world.asked()) <= 2 + 6
+
+    run(main())
+
+
 def test_limits_do_not_use_up_the_attempts() -> None:
     async def main() -> None:
         full = [fails(QuotaExceeded, wait_s=2.0), OK]
