@@ -106,7 +106,8 @@ class QuotaLedger:
         characters: int = 0,
         bulk: bool = False,
     ) -> Permit | Refusal:
-        """What ``take`` left open, by the store: at most 300 ms, and never past the deadline.
+        """What ``take`` left open, by the store: at most 300 ms (2 s where the
+        store was never reached before), and never past the deadline.
 
         Raises ``StoreUnavailable`` where the store does not answer and no permit is held.
         """

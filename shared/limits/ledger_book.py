@@ -3,7 +3,7 @@
 How a permit comes about:
 1. ``take``: the lease has one left: at once, nothing is awaited. Known to be full: refused at once.
 2. ``acquire``: the request waits for the one exchange with the store that is under way for the
-   provider (or begins it), at most 300 ms, then looks again.
+   provider (or begins it), at most 300 ms (2 s the first time of all), then looks again.
 3. An exchange reads the document where others write it too, moves what was used into it, sizes a
    new lease for what waits and what is expected, and writes all of it at once, compare-and-set.
 """
@@ -34,8 +34,10 @@ from shared.messages import JsonObject
 from shared.model import ModelCard
 from shared.providers.base import LimitSignal
 
-# How long a request waits for the store (LESSONS, Quotas), in seconds.
+# How long a request waits for the store (LESSONS, Quotas), in seconds; the first time of all it
+# may have to be connected to.
 BUDGET_S = 0.3
+FIRST_BUDGET_S = 2.0
 # After a failure of the store nobody waits for it again for this long.
 PAUSE_S = 0.5
 # Exchanges one request may wait for: each serves as many as there is room for.
@@ -109,7 +111,7 @@ class ProviderBook:
         bulk: bool,
         deadline: Deadline,
     ) -> Permit | Refusal:
-        """A permit or a refusal, at most 300 ms and the deadline later.
+        """A permit or a refusal, at most the budget and the deadline later.
 
         Raises ``StoreUnavailable`` where the store does not answer and no permit is held.
         """
@@ -117,7 +119,8 @@ class ProviderBook:
         if desk is None or desk.limits is not limits:
             desk = self._relimit(card.id, limits)
         waiting = (card.id, Waiting(Amount(1, tokens, characters), bulk))
-        give_up = self._monotonic() + deadline.cap(BUDGET_S)
+        budget_s = BUDGET_S if self._known.read_once else FIRST_BUDGET_S
+        give_up = self._monotonic() + deadline.cap(budget_s)
         ticket = object()
         self._waiting[ticket] = waiting
         try:

@@ -289,6 +289,8 @@ def test_a_slow_store_is_waited_for_300_ms_and_its_lease_is_used_when_it_comes()
 
     async def scenario() -> None:
         instance, loop = world.instance(), asyncio.get_running_loop()
+        permit_of(await ask(instance))
+        await instance.ledger.flush()
         world.store.hanging_s = 0.4
         began = loop.time()
         with pytest.raises(StoreUnavailable):
@@ -298,6 +300,16 @@ def test_a_slow_store_is_waited_for_300_ms_and_its_lease_is_used_when_it_comes()
         began = loop.time()
         permit_of(await ask(instance))
         assert loop.time() == began
+
+    run_virtual(scenario())
+
+
+def test_a_store_that_has_to_be_connected_to_is_waited_for_longer() -> None:
+    world = world_of(ScopeLimits(rpm=100))
+
+    async def scenario() -> None:
+        world.store.hanging_s = 0.4
+        permit_of(await ask(world.instance()))
 
     run_virtual(scenario())
 
