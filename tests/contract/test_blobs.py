@@ -253,6 +253,7 @@ async def test_list_is_ordered_pages_and_takes_any_prefix(store: BlobStore) -> N
         paged += [each.name for each in page]
         assert len(page) <= 2
     assert paged == expected
+    assert len(await store.list(limit=2, start_after=expected[0])) == 2
     between = await store.list("a", start_after="a/15", limit=3)
     assert [each.name for each in between] == ["a/2", "a/2/deep/er", "a0"]
     with pytest.raises(InvalidArgument):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import stat
 import sys
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from infra.package import ROOT
@@ -111,6 +113,26 @@ async def test_puts_and_deletes_that_meet_in_a_folder_both_succeed(world: Folder
     assert await world.store.list() == []
 
 
+async def test_put_makes_a_folder_again_that_another_process_took_away(world: FolderWorld) -> None:
+    folder = world.folder.path_of("u/a").parent
+    done = threading.Event()
+
+    def take_away() -> int:
+        taken = 0
+        while not done.is_set():
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+                taken += 1
+        return taken
+
+    taking = asyncio.create_task(asyncio.to_thread(take_away))
+    for n in range(100):
+        await world.store.put(f"u/{n}", b"1", "text/plain")
+        await world.store.delete(f"u/{n}")
+    done.set()
+    assert await taking > 0
+
+
 async def test_damaged_file_is_unavailable_not_a_crash(world: FolderWorld) -> None:
     await world.store.put("a", b"1", "text/plain")
     for damage in (b"", b"no head\n", b"{}\n", b"[1]\n", b"\xff" * 2_000):
@@ -138,6 +160,7 @@ NAME = st.lists(SEGMENT, min_size=1, max_size=8).map("/".join) | LONG  # to 700 
 
 @settings(max_examples=40)
 @given(st.lists(NAME, unique=True))
+@example(["aB", "Ab", "a%42", "a%f", "a%+/b"])
 def test_every_name_has_its_own_place_below_the_folder(names: list[str]) -> None:
     folder = FolderBlobs(Path("/data"))
     for name in names:

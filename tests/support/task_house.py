@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ from shared.storage.queries import Query
 from shared.storage.sqlite_backend import SqliteBackend
 from shared.storage.tasks import Tasks
 from shared.storage.tasks_local import LocalTasks, tasks_path
+from shared.storage.writes import Plan
 from tests.support.virtual_time import VirtualClock
 
 RETRY = Retry(max_attempts=5, min_backoff_s=10.0, max_backoff_s=300.0, max_doublings=3)
@@ -55,14 +56,26 @@ def in_turn(*answers: int | TaskAnswer | None) -> Answering:
     return answer
 
 
+class SlowAnswers(SqliteBackend):
+    """Writes at once and says so ``wait_s`` later."""
+
+    wait_s = 0.0
+
+    async def commit(self, plans: Sequence[Plan], timeout_s: float) -> list[int]:
+        """As the store does."""
+        versions = await super().commit(plans, timeout_s)
+        await asyncio.sleep(self.wait_s)
+        return versions
+
+
 class House:
     """``sent`` is what arrived, in order."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
         self.clock = VirtualClock(loop)
-        backend = SqliteBackend(None, clock=self.clock)
-        self.store = DocumentStore(backend, clock=self.clock, rng=random.Random(1))
+        self.backend = SlowAnswers(None, clock=self.clock)
+        self.store = DocumentStore(self.backend, clock=self.clock, rng=random.Random(1))
         self.sent: list[Sent] = []
         self.answering: Answering = succeed
         self.runners: list[tuple[TasksRunner, asyncio.Task[None]]] = []

@@ -211,6 +211,23 @@ def test_long_work_keeps_its_lease_however_long() -> None:
     on_virtual_time(test)
 
 
+def test_answer_that_meets_a_sign_of_life_is_noted_all_the_same() -> None:
+    async def test(house: House) -> None:
+        async def answer(sent: Sent) -> TaskAnswer:
+            await asyncio.sleep(10.5)  # the sign of life after 10 s is on its way
+            return TaskAnswer(200)
+
+        house.answering = answer
+        house.backend.wait_s = 1.0
+        house.start()
+        await house.tasks.enqueue("interactive", "/run")
+        await asyncio.sleep(1_000)
+        assert len(house.sent) == 1
+        assert await house.remaining() == 0
+
+    on_virtual_time(test)
+
+
 def test_worker_that_never_answers_is_cut_off_at_the_deadline() -> None:
     async def test(house: House) -> None:
         async def stuck(sent: Sent) -> TaskAnswer:
