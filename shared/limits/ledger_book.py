@@ -19,15 +19,16 @@ from collections.abc import Callable, Iterator
 from shared.clock import Clock, Deadline
 from shared.errors import StoreUnavailable
 from shared.limits.lease import Permit
-from shared.limits.lease_demand import SHORTEST_S, TOO_LARGE, ModelDesk, Refusal
+from shared.limits.lease_demand import SHORTEST_S, ModelDesk, Refusal
 from shared.limits.ledger_exchange import TTL_S, Contended, Exchange
 from shared.limits.ledger_notices import Closing, Reopening, Told
+from shared.limits.ledger_refusals import full
 from shared.limits.ledger_report import row, used
 from shared.limits.quota_alerts import QuotaAlert
 from shared.limits.quota_documents import QuotaDocuments
 from shared.limits.quota_grant import Demand, Waiting
 from shared.limits.quota_limits import CardLimits, ScopeLimits
-from shared.limits.quota_rules import NEVER, dimension_of, most, room_at
+from shared.limits.quota_rules import dimension_of, most
 from shared.limits.quota_state import NOTHING, PROVIDER, Amount
 from shared.limits.utilization import Used
 from shared.messages import JsonObject
@@ -48,9 +49,6 @@ AHEAD = 1.5 * TTL_S
 # Utilization is worked out anew at most this often, told limits are compared at most this often.
 SHARE_S = 0.25
 TOLD_S = 1.0
-# Instances that wait for the same capacity come back scattered over this (seconds).
-SCATTER_S = 0.1
-ONE = Amount(1)
 
 
 class ProviderBook:
@@ -134,7 +132,16 @@ class ProviderBook:
                     return self._spend_held(card.id, tokens, characters, bulk)
                 found = self._take(desk, card.id, tokens, characters, bulk)
                 if found is None:
-                    found = self._full(desk, *waiting)
+                    found = full(
+                        self._known,
+                        self._lease,
+                        desk,
+                        *waiting,
+                        self._holder,
+                        self._floor,
+                        self._rng,
+                        self._monotonic(),
+                    )
                 if found is not None:
                     return found
         finally:
@@ -151,7 +158,7 @@ class ProviderBook:
 
     async def flush(self) -> None:
         """Settle everything and give back what is held. Raises ``StoreUnavailable``."""
-        if self._task is not None:
+        while self._task is not None:
             await asyncio.wait({self._task})
         if self._exchange.unsettled:
             self._exchange.closing = True
@@ -370,33 +377,6 @@ class ProviderBook:
         closed = self._closed is not None and self._monotonic() < self._closed.until
         exchange = self._exchange
         self._open_until = -math.inf if closed else min(self._lease.stop, exchange.fresh_until)
-
-    def _full(self, desk: ModelDesk, model: str, waiting: Waiting) -> Refusal | None:
-        """The refusal that follows from the document, remembered; None: there is room."""
-        now_ms, view = self._known.now_ms(self._monotonic()), self._known.view
-        view.advance(now_ms)
-        whole, models = self._lease.left()
-        spare = whole, models.get(model, NOTHING)
-        floor = self._floor if waiting.bulk else 0.0
-        at = room_at(view, model, desk.limits, now_ms, waiting.cost, spare=spare, floor=floor)
-        if at <= now_ms:
-            return None
-        refusal = self._refusal(at, now_ms)
-        # For any request at all, however small?
-        bare_at = room_at(view, model, desk.limits, now_ms, ONE, spare=spare, floor=floor)
-        if bare_at > now_ms:
-            bare = refusal if bare_at == at else self._refusal(bare_at, now_ms)
-            desk.remember(bare, Waiting(ONE, waiting.bulk))
-        else:
-            desk.remember(refusal, waiting)
-        return refusal
-
-    def _refusal(self, at: int, now_ms: int) -> Refusal:
-        if at >= NEVER:
-            return TOO_LARGE
-        active = self._known.view.active(now_ms, self._holder)
-        until = self._known.clock.when(at / 1000.0)
-        return Refusal(until + active * SCATTER_S * self._rng.random(), "full")
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:

@@ -305,3 +305,27 @@ def poisson(rng: random.Random, rate: float, seconds: float) -> Iterator[float]:
     while at < seconds:
         yield at
         at += rng.expovariate(rate)
+
+
+def world_of(provider: ScopeLimits, **models: ScopeLimits) -> QuotaWorld:
+    """A world under these limits; without models there is one, ``m``."""
+    return QuotaWorld(limits_for(provider, models or None), seed=7)
+
+
+async def ask(
+    instance: Instance, model: str = "m", tokens: int = 100, *, bulk: bool = False, chars: int = 0
+) -> Permit | Refusal:
+    """What a caller gets: from the lease, else from the store."""
+    of = instance.world.cards[model]
+    return instance.ledger.take(of, tokens, characters=chars, bulk=bulk) or (
+        await instance.ledger.acquire(
+            of, tokens, Deadline.after(instance.clock, 50), characters=chars, bulk=bulk
+        )
+    )
+
+
+async def with_a_large_lease(instance: Instance) -> None:
+    """Ask often for a while, so that the instance holds many permits for some time."""
+    for _ in range(30):
+        permit_of(await ask(instance))
+        await asyncio.sleep(0.05)

@@ -1,0 +1,59 @@
+"""Refusing what finds no room, and knowing when to look again."""
+
+from __future__ import annotations
+
+import random
+
+from shared.limits.lease import Lease
+from shared.limits.lease_demand import TOO_LARGE, ModelDesk, Refusal
+from shared.limits.ledger_known import Known
+from shared.limits.quota_grant import Waiting
+from shared.limits.quota_rules import NEVER, room_at
+from shared.limits.quota_state import NOTHING, Amount
+
+# Instances that wait for the same capacity come back scattered over this for each (seconds), so
+# that they seldom write at the same moment.
+SCATTER_S = 0.1
+ONE = Amount(1)
+
+
+def full(
+    known: Known,
+    lease: Lease,
+    desk: ModelDesk,
+    model: str,
+    waiting: Waiting,
+    holder: str,
+    floor: float,
+    rng: random.Random,
+    now: float,
+) -> Refusal | None:
+    """The refusal that follows from the document as it is known; None: there is room.
+
+    The desk remembers it, so that nobody has to ask before capacity returns. ``lease`` is what
+    ``holder`` has left itself, ``floor`` the share of the limits that bulk work leaves.
+    """
+    now_ms, view = known.now_ms(now), known.view
+    view.advance(now_ms)
+    whole, models = lease.left()
+    spare = whole, models.get(model, NOTHING)
+    kept = floor if waiting.bulk else 0.0
+    at = room_at(view, model, desk.limits, now_ms, waiting.cost, spare=spare, floor=kept)
+    if at <= now_ms:
+        return None
+    scatter_s = view.active(now_ms, holder) * SCATTER_S * rng.random()
+    refusal = _refusal(known, at, scatter_s)
+    # For any request at all, however small?
+    bare_at = room_at(view, model, desk.limits, now_ms, ONE, spare=spare, floor=kept)
+    if bare_at > now_ms:
+        bare = refusal if bare_at == at else _refusal(known, bare_at, scatter_s)
+        desk.remember(bare, Waiting(ONE, waiting.bulk))
+    else:
+        desk.remember(refusal, waiting)
+    return refusal
+
+
+def _refusal(known: Known, at: int, scatter_s: float) -> Refusal:
+    if at >= NEVER:
+        return TOO_LARGE
+    return Refusal(known.clock.when(at / 1000.0) + scatter_s, "full")
