@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from shared.limits.quota_grant import Allotment, LeaseSize
 from shared.limits.quota_rules import UNBOUNDED, Uses
-from shared.limits.quota_state import NOTHING, TICK_MS, Amount
+from shared.limits.quota_state import NOTHING, TICK_MS, WINDOW_MS, Amount
 
 # From taking a permit to the request's arrival at the provider, at most (connecting included).
 TRANSIT_S = 1.0
@@ -112,7 +112,17 @@ class Lease:
     shows it there. ``ahead`` is what has to be added to the monotonic clock for a use's stamp (s).
     """
 
-    __slots__ = ("_batch", "ahead", "journal", "models", "provider", "stop", "stop_wall", "whole")
+    __slots__ = (
+        "_batch",
+        "_history",
+        "ahead",
+        "journal",
+        "models",
+        "provider",
+        "stop",
+        "stop_wall",
+        "whole",
+    )
 
     def __init__(self, provider: str) -> None:
         self.provider = provider
@@ -122,6 +132,8 @@ class Lease:
         self.stop_wall = -math.inf
         self.ahead = 0.0
         self.journal: Journal = {}
+        # What was written, as long as it lies in the last 60 s (``used_lately``).
+        self._history: Journal = {}
         self._batch = 0
 
     def can(self, model: str, cost: Amount, bulk: bool) -> bool:
@@ -147,7 +159,7 @@ class Lease:
         pool.take(1, tokens, characters)
         whole.take(1, tokens, characters)
         stamp = int((now + self.ahead) * 1000.0)
-        self._write(model, stamp, 1, tokens, characters)
+        _count(self.journal, model, stamp, 1, tokens, characters)
         return Permit(self.provider, model, tokens, characters, stamp, self._batch, True)
 
     def settle(self, permit: Permit, tokens: int) -> None:
@@ -201,6 +213,7 @@ class Lease:
 
     def commit(self, change: Change) -> None:
         """The write was made."""
+        _merge(self._history, change.journal)
         for each in change.resizes:
             pool, more, kept = each.pool, each.more, each.kept
             pool.take(-more.requests, -more.tokens, -more.characters)
@@ -212,34 +225,52 @@ class Lease:
         """The write was not made: what was given up is back, what was used is still to be told."""
         for each in change.resizes:
             each.pool.take(-each.over.requests, -each.over.tokens, -each.over.characters)
-        for model, ticks in change.journal.items():
-            for stamp, requests, tokens, characters in ticks.values():
-                self._write(model, stamp, requests, tokens, characters)
+        _merge(self.journal, change.journal)
+
+    def used_lately(self, now_ms: int) -> dict[str, Amount]:
+        """Requests and tokens of each model that this instance used in the last 60 s."""
+        for ticks in self._history.values():
+            for tick in [tick for tick, use in ticks.items() if use[0] + WINDOW_MS <= now_ms]:
+                del ticks[tick]
+        found = {}
+        for model in {**self._history, **self.journal}:
+            requests, tokens = used_since([self._history, self.journal], model, now_ms - WINDOW_MS)
+            found[model] = Amount(max(0, requests), max(0, tokens))
+        return found
 
     # -------------------------------------------------------------------------------- inside
 
     def _correct(self, permit: Permit, requests: int, tokens: int, characters: int) -> None:
         if not (requests or tokens or characters):
             return
-        self._write(permit.model, permit.stamp, requests, tokens, characters)
+        _count(self.journal, permit.model, permit.stamp, requests, tokens, characters)
         pool = self.models.get(permit.model)
         if permit.batch == self._batch and pool is not None:
             pool.take(requests, tokens, characters)
             self.whole.take(requests, tokens, characters)
 
-    def _write(self, model: str, stamp: int, requests: int, tokens: int, characters: int) -> None:
-        ticks = self.journal.get(model)
-        if ticks is None:
-            ticks = self.journal[model] = {}
-        entry = ticks.get(stamp // TICK_MS)
-        if entry is None:
-            ticks[stamp // TICK_MS] = [stamp, requests, tokens, characters]
-            return
-        if stamp > entry[0]:
-            entry[0] = stamp
-        entry[1] += requests
-        entry[2] += tokens
-        entry[3] += characters
+
+def _count(
+    journal: Journal, model: str, stamp: int, requests: int, tokens: int, characters: int
+) -> None:
+    ticks = journal.get(model)
+    if ticks is None:
+        ticks = journal[model] = {}
+    entry = ticks.get(stamp // TICK_MS)
+    if entry is None:
+        ticks[stamp // TICK_MS] = [stamp, requests, tokens, characters]
+        return
+    if stamp > entry[0]:
+        entry[0] = stamp
+    entry[1] += requests
+    entry[2] += tokens
+    entry[3] += characters
+
+
+def _merge(into: Journal, journal: Journal) -> None:
+    for model, ticks in journal.items():
+        for stamp, requests, tokens, characters in ticks.values():
+            _count(into, model, stamp, requests, tokens, characters)
 
 
 def used_since(journals: Sequence[Uses], model: str | None, after: int) -> tuple[int, int]:

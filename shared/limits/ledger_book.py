@@ -122,14 +122,15 @@ class ProviderBook:
         ticket = object()
         self._waiting[ticket] = waiting
         try:
-            for _ in range(ROUNDS):
+            for rounds in range(ROUNDS):
                 found = self._take(desk, card.id, tokens, characters, bulk)
                 if found is not None:
                     return found
                 if not await self._exchanged(give_up):
                     if self._task is not None:
                         self._missed.append(waiting)
-                    return self._spend_held(card.id, tokens, characters, bulk)
+                    busy = rounds > 0 or self._exchange.contended
+                    return self._spend_held(card.id, tokens, characters, bulk, busy)
                 found = self._take(desk, card.id, tokens, characters, bulk)
                 if found is None:
                     found = full(
@@ -141,6 +142,7 @@ class ProviderBook:
                         self._floor,
                         self._rng,
                         self._monotonic(),
+                        self._exchange.yield_until,
                     )
                 if found is not None:
                     return found
@@ -263,6 +265,7 @@ class ProviderBook:
     def demands(self) -> dict[str, Demand]:
         """What is asked of each model."""
         _, left = self._lease.left()
+        mine = self._lease.used_lately(self._known.now_ms(self._monotonic()))
         found = {
             name: Demand(
                 desk.limits.model,
@@ -270,6 +273,7 @@ class ProviderBook:
                 mean_tokens=desk.mean_tokens,
                 mean_characters=desk.mean_characters,
                 left=left.get(name, NOTHING),
+                mine=mine.get(name, NOTHING),
             )
             for name, desk in self._desks.items()
         }
@@ -301,14 +305,17 @@ class ProviderBook:
             return self._closed
         return desk.refusal(now, tokens, characters, bulk)
 
-    def _spend_held(self, model: str, tokens: int, characters: int, bulk: bool) -> Permit | Refusal:
-        """Without the store: what is held, closures known or not."""
+    def _spend_held(
+        self, model: str, tokens: int, characters: int, bulk: bool, busy: bool
+    ) -> Permit | Refusal:
+        """Without the store: what is held, closures known or not. ``busy``: the store is well, but
+        what it gave went to others."""
         now = self._monotonic()
         if now < self._lease.stop and self._wall() < self._lease.stop_wall:
             permit = self._lease.take(model, tokens, characters, bulk, now)
             if permit is not None:
                 return permit
-        if self._exchange.contended:
+        if busy:
             return Refusal(now + BUSY_S, "busy")
         raise StoreUnavailable(
             "the store that counts requests against the providers' limits does not answer",

@@ -20,18 +20,23 @@ from shared.limits.ledger_known import Known
 from shared.limits.ledger_notices import Closing, Notice, Reopening, apply
 from shared.limits.quota_alerts import QuotaAlert, crossing
 from shared.limits.quota_documents import QuotaDocuments
-from shared.limits.quota_grant import Allotment, Demand, LeaseSize, size_lease
+from shared.limits.quota_grant import Allotment, Demand, LeaseSize, Word, leave_word, size_lease
 from shared.limits.quota_limits import ScopeLimits
 from shared.limits.quota_rules import settle
 from shared.limits.quota_state import PROVIDER, Grant, QuotaState
 from shared.limits.quota_text import write_state
 from shared.limits.quota_time import DRIFT
+from shared.limits.quota_turns import others_come_until
 from shared.storage.errors import PreconditionFailed
 
 # How long a lease may be used, from before its write. Longer: fewer writes, more lost in a crash.
 TTL_S = 15.0
+# From a grant's commit until it lets go of its permits, less the minute.
+LEASE_MS = math.ceil((TTL_S + TRANSIT_S) * (1.0 + DRIFT) * 1000.0)
 # What is known of closures may be this old where permits are handed out (P27: 5 s).
 FRESH_S = 4.0
+# An instance that starves leaves word at most this often (seconds): it costs a write.
+WORD_S = 45.0
 ATTEMPTS = 6
 # Waits between attempts, in seconds: scattered over a range that doubles each time.
 FIRST_WAIT_S = 0.02
@@ -95,12 +100,14 @@ class Exchange:
         "_reread",
         "_rng",
         "_seq",
+        "_word_left",
         "closing",
         "contended",
         "fresh_until",
         "known",
         "lease",
         "urgent",
+        "yield_until",
     )
 
     def __init__(
@@ -126,6 +133,9 @@ class Exchange:
         self._seq = 0
         self._open: _Plan | None = None
         self._reread = True
+        self._word_left = -math.inf
+        # Monotonic second until which other instances come first, who starve.
+        self.yield_until = -math.inf
         self.known = Known()
         self.lease = Lease(provider)
         # Monotonic second until which what is known of closures is new enough.
@@ -261,16 +271,23 @@ class Exchange:
         if self._notices and datable:
             apply(self._notices, state, known, now)
         size, stop = self._size(state, now_ms, demands, ceiling), now + TTL_S
+        word: Word | None = None
         if size is None:
             told = self.urgent and datable
-            if not told and known.clock.precise(now):
-                known.view = state
-                self._asker.changed()
-                return None
+            if known.clock.precise(now):
+                if now - self._word_left >= WORD_S:
+                    word = leave_word(state, now_ms, self._holder, ceiling, demands, LEASE_MS)
+                self._yield(state, now_ms)
+                if word is None and not told:
+                    known.view = state
+                    self._asker.changed()
+                    return None
             # Write all the same: to tell, or to learn what time it is at the store.
             size, stop = self._kept(now), max(now, lease.stop)
         if self.closing:
             stop = now
+        if word is not None:
+            self._word_left = now
         self._seq += 1
         lasts_s = (stop - now + TRANSIT_S) * (1.0 + DRIFT)
         state.held[self._holder] = Grant(
@@ -278,6 +295,8 @@ class Exchange:
             math.ceil(lasts_s * 1000.0),
             limited(size.whole.amount),
             for_document(size.models),
+            wants={} if word is None else word.wants,
+            look=0 if word is None else word.look,
         )
         state.writer = self._holder
         alerts = [crossing(state, self._provider, PROVIDER, ceiling, now_ms)]
@@ -301,6 +320,11 @@ class Exchange:
         if self.closing:
             return LeaseSize(Allotment(), {})
         return size_lease(state, now_ms, self._holder, ceiling, demands, self._floor)
+
+    def _yield(self, state: QuotaState, now_ms: int) -> None:
+        """Refused though there may be room: until then others come first."""
+        at = others_come_until(state, now_ms, self._holder)
+        self.yield_until = -math.inf if at is None else self.known.clock.when(at / 1000.0)
 
     def _kept(self, now: float) -> LeaseSize:
         """The lease as it is, where it still holds."""

@@ -6,6 +6,7 @@ import random
 
 from shared.limits.lease import Lease
 from shared.limits.lease_demand import TOO_LARGE, ModelDesk, Refusal
+from shared.limits.ledger_exchange import LEASE_MS
 from shared.limits.ledger_known import Known
 from shared.limits.quota_grant import Waiting
 from shared.limits.quota_rules import NEVER, room_at
@@ -27,24 +28,34 @@ def full(
     floor: float,
     rng: random.Random,
     now: float,
+    yield_until: float,
 ) -> Refusal | None:
     """The refusal that follows from the document as it is known; None: there is room.
 
     The desk remembers it, so that nobody has to ask before capacity returns. ``lease`` is what
-    ``holder`` has left itself, ``floor`` the share of the limits that bulk work leaves.
+    ``holder`` has left itself, ``floor`` the share of the limits that bulk work leaves,
+    ``yield_until`` the monotonic second until which others come first.
     """
     now_ms, view = known.now_ms(now), known.view
     view.advance(now_ms)
     whole, models = lease.left()
     spare = whole, models.get(model, NOTHING)
     kept = floor if waiting.bulk else 0.0
-    at = room_at(view, model, desk.limits, now_ms, waiting.cost, spare=spare, floor=kept)
+    at = room_at(
+        view, model, desk.limits, now_ms, waiting.cost, spare=spare, floor=kept, early_ms=LEASE_MS
+    )
     if at <= now_ms:
-        return None
+        if now >= yield_until:
+            return None
+        refusal = Refusal(yield_until, "full")
+        desk.remember(refusal, Waiting(ONE, waiting.bulk))
+        return refusal
     scatter_s = view.active(now_ms, holder) * SCATTER_S * rng.random()
     refusal = _refusal(known, at, scatter_s)
     # For any request at all, however small?
-    bare_at = room_at(view, model, desk.limits, now_ms, ONE, spare=spare, floor=kept)
+    bare_at = room_at(
+        view, model, desk.limits, now_ms, ONE, spare=spare, floor=kept, early_ms=LEASE_MS
+    )
     if bare_at > now_ms:
         bare = refusal if bare_at == at else _refusal(known, bare_at, scatter_s)
         desk.remember(bare, Waiting(ONE, waiting.bulk))

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shared.limits.quota_limits import ScopeLimits
+from shared.limits.quota_limits import CardLimits, ScopeLimits
 from shared.limits.quota_rules import (
     CHARACTERS,
     REQUESTS,
@@ -22,8 +22,13 @@ from shared.limits.quota_rules import (
     free,
     gauges,
     parts,
+    room_at,
 )
 from shared.limits.quota_state import NOTHING, PROVIDER, Amount, QuotaState
+from shared.limits.quota_turns import in_turn, starves
+
+# Capacity further off than this (ms) is a matter of days, in which everybody is full.
+SOON_MS = 90_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,8 @@ class Waiting:
 @dataclass(slots=True)
 class Demand:
     """What an instance asks of one model: requests that wait, those expected within a lease, and
-    the tokens and characters of a mean one; ``left`` is what its lease still has."""
+    the tokens and characters of a mean one; ``left`` is what its lease still has, ``mine`` what
+    it used in the last 60 s."""
 
     limits: ScopeLimits
     waiting: list[Waiting] = field(default_factory=list)
@@ -45,6 +51,24 @@ class Demand:
     mean_tokens: float = 0.0
     mean_characters: float = 0.0
     left: Amount = NOTHING
+    mine: Amount = NOTHING
+
+    @property
+    def wanted(self) -> Amount:
+        """Requests and tokens of what waits and is expected."""
+        waiting = sum(each.cost.tokens for each in self.waiting)
+        return Amount(
+            len(self.waiting) + int(self.ahead), waiting + int(self.ahead * self.mean_tokens)
+        )
+
+    @property
+    def largest(self) -> Amount:
+        """The largest of what waits, in each of its parts."""
+        return Amount(
+            max((each.cost.requests for each in self.waiting), default=0),
+            max((each.cost.tokens for each in self.waiting), default=0),
+            max((each.cost.characters for each in self.waiting), default=0),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,52 +117,95 @@ def size_lease(
     ``state`` is settled; the holder's present grant counts as free, since the new one replaces it.
     """
     active = state.active(now, holder)
-    ceiling = _room(state, PROVIDER, provider, now, holder, floor)
+    together = all_of_them(provider, demands)
+    ceiling = _room(state, PROVIDER, together, now, holder, floor)
     models: dict[str, Allotment] = {}
     served: list[Waiting] = []
     for name, demand in demands.items():
-        room = _room(state, name, demand.limits, now, holder, floor)
+        room = _room(state, name, demand, now, holder, floor)
         able = [each for each in demand.waiting if room.takes(each) and ceiling.takes(each)]
         if demand.waiting and not able:
             # Nobody who waits for it can be helped: it keeps what it has, as far as that is free.
-            models[name] = room.allot(_lesser(demand.left, room.all))
+            models[name] = room.allot(lesser(demand.left, room.all))
         else:
             models[name] = room.allot(_size(able, demand, room.all, active))
             served += able
     if not served and any(demand.waiting for demand in demands.values()):
         return None
-    whole = _size(served, _together(provider, demands), ceiling.all, active)
+    whole = _size(served, together, ceiling.all, active)
     useful = min(UNBOUNDED, sum(part.amount.requests for part in models.values()))
     if whole.requests < UNBOUNDED:
         whole = Amount(min(whole.requests, useful), whole.tokens, whole.characters)
     return LeaseSize(
         ceiling.allot(whole),
         {
-            name: Allotment(_lesser(part.amount, whole), part.kept)
+            name: Allotment(lesser(part.amount, whole), part.kept)
             for name, part in models.items()
         },
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What an instance that starves waits for, by scope, and when (ms) it comes for it."""
+
+    wants: dict[str, Amount]
+    look: int
+
+
+def leave_word(
+    state: QuotaState,
+    now: int,
+    holder: str,
+    provider: ScopeLimits,
+    demands: Mapping[str, Demand],
+    early_ms: int,
+) -> Word | None:
+    """The word of an instance that was granted nothing; None where it had its share, is alone, or
+    capacity is further off than a minute."""
+    whole = all_of_them(provider, demands)
+    waiting = {name: demand for name, demand in demands.items() if demand.waiting}
+    looks = [
+        room_at(
+            state, name, CardLimits(provider, demand.limits, False), now, demand.waiting[0].cost,
+            early_ms=early_ms,
+        )
+        for name, demand in waiting.items()
+    ]  # fmt: skip
+    look = min(looks, default=now)
+    if not now < look <= now + SOON_MS or not any(
+        starves(state, name, demand.limits, now, holder, demand.mine)
+        for name, demand in {PROVIDER: whole, **waiting}.items()
+    ):
+        return None
+    wants = {name: demand.wanted for name, demand in {PROVIDER: whole, **waiting}.items()}
+    return Word(wants, look)
+
+
 def _room(
-    state: QuotaState, name: str, limits: ScopeLimits, now: int, holder: str, floor: float
+    state: QuotaState, name: str, demand: Demand, now: int, holder: str, floor: float
 ) -> _Room:
-    rows = gauges(state, name, limits, now, without=holder)
-    everything = free(rows).minus(NOTHING)
-    return _Room(everything, free(rows, floor).minus(NOTHING) if floor else everything)
+    rows = gauges(state, name, demand.limits, now, without=holder)
+    whole = in_turn(
+        state, name, demand.limits, now, holder, free(rows).minus(NOTHING), demand.mine,
+        demand.largest,
+    )  # fmt: skip
+    return _Room(whole, lesser(whole, free(rows, floor).minus(NOTHING)) if floor else whole)
 
 
-def _together(provider: ScopeLimits, demands: Mapping[str, Demand]) -> Demand:
-    """What is expected of all models."""
-    all_of_them = Demand(provider)
+def all_of_them(provider: ScopeLimits, demands: Mapping[str, Demand]) -> Demand:
+    """What waits for, is expected of and was used by all models of a provider."""
+    whole = Demand(provider)
     for demand in demands.values():
-        all_of_them.ahead += demand.ahead
-        all_of_them.mean_tokens += demand.ahead * demand.mean_tokens
-        all_of_them.mean_characters += demand.ahead * demand.mean_characters
-    if all_of_them.ahead > 0.0:
-        all_of_them.mean_tokens /= all_of_them.ahead
-        all_of_them.mean_characters /= all_of_them.ahead
-    return all_of_them
+        whole.waiting += demand.waiting
+        whole.ahead += demand.ahead
+        whole.mean_tokens += demand.ahead * demand.mean_tokens
+        whole.mean_characters += demand.ahead * demand.mean_characters
+        whole.mine = whole.mine.plus(demand.mine)
+    if whole.ahead > 0.0:
+        whole.mean_tokens /= whole.ahead
+        whole.mean_characters /= whole.ahead
+    return whole
 
 
 def _size(served: list[Waiting], demand: Demand, room: Amount, active: int) -> Amount:
@@ -161,7 +228,8 @@ def _size(served: list[Waiting], demand: Demand, room: Amount, active: int) -> A
     return Amount(*sizes)
 
 
-def _lesser(one: Amount, other: Amount) -> Amount:
+def lesser(one: Amount, other: Amount) -> Amount:
+    """The smaller of both in each part."""
     return Amount(
         min(one.requests, other.requests),
         min(one.tokens, other.tokens),

@@ -153,9 +153,14 @@ def earliest(
     *,
     spare: Amount = NOTHING,
     floor: float = 0.0,
+    early_ms: int = 0,
 ) -> int:
     """The moment (ms) at which there is room for ``cost`` if nobody takes any before: ``now`` or
-    earlier where there is room already, ``NEVER`` where the limit itself is smaller."""
+    earlier where there is room already, ``NEVER`` where the limit itself is smaller.
+
+    A holder that settles gives back what it used long before its grant would let go of it, so
+    ``early_ms``: grants are looked at so much before that, if that is still to come.
+    """
     costs = parts(cost)
     until = now
     for row in gauges(state, name, limits, now, spare=spare):
@@ -164,7 +169,8 @@ def earliest(
         if needed and row.used + needed > usable:
             if needed > usable and not _cap_ends(state, name, limits, row, needed, floor):
                 return NEVER
-            until = max(until, _when(state, name, row, row.used + needed - usable, now))
+            lack = row.used + needed - usable
+            until = max(until, _when(state, name, row, lack, now, early_ms))
     return until
 
 
@@ -177,12 +183,15 @@ def room_at(
     *,
     spare: tuple[Amount, Amount] = (NOTHING, NOTHING),
     floor: float = 0.0,
+    early_ms: int = 0,
 ) -> int:
     """``earliest`` at the provider and at the model; ``spare`` of the one and of the other."""
-    whole, own = spare
     return max(
-        earliest(state, PROVIDER, limits.provider, now, cost, spare=whole, floor=floor),
-        earliest(state, model, limits.model, now, cost, spare=own, floor=floor),
+        earliest(state, name, scope, now, cost, spare=left, floor=floor, early_ms=early_ms)
+        for name, scope, left in (
+            (PROVIDER, limits.provider, spare[0]),
+            (model, limits.model, spare[1]),
+        )
     )
 
 
@@ -200,10 +209,12 @@ def _cap_ends(
     )  # fmt: skip
 
 
-def _when(state: QuotaState, name: str, row: Gauge, lack: int, now: int) -> int:
+def _when(state: QuotaState, name: str, row: Gauge, lack: int, now: int, early_ms: int) -> int:
     """The moment at which ``lack`` units have been released."""
     scope = state.scopes.get(name) or Scope()
-    releases = _minute(state, name, scope, row) if row.dimension in ("rpm", "tpm") else []
+    releases = []
+    if row.dimension in ("rpm", "tpm"):
+        releases = _minute(state, name, scope, row, now, early_ms)
     if row.dimension in ("rpd", "tpd"):
         releases = [
             (slot_end(scope.reset, slot), counts[row.resource])
@@ -225,15 +236,17 @@ def _when(state: QuotaState, name: str, row: Gauge, lack: int, now: int) -> int:
     return now + WINDOW_MS
 
 
-def _minute(state: QuotaState, name: str, scope: Scope, row: Gauge) -> list[tuple[int, int]]:
+def _minute(
+    state: QuotaState, name: str, scope: Scope, row: Gauge, now: int, early_ms: int
+) -> list[tuple[int, int]]:
     releases = [
         (bucket[0] + WINDOW_MS, bucket[1 + row.resource]) for bucket in scope.minute.values()
     ]
-    releases += [
-        (grant.expires + WINDOW_MS, parts(grant.of(name))[row.resource])
-        for grant in state.held.values()
-        if not grant.counted
-    ]
+    for grant in state.held.values():
+        if not grant.counted:
+            end = grant.expires + WINDOW_MS
+            at = end - early_ms if end - early_ms > now else end
+            releases.append((at, parts(grant.of(name))[row.resource]))
     return releases
 
 

@@ -55,13 +55,18 @@ NOTHING = Amount()
 class Grant:
     """What one instance may use until ``expires``. ``seq`` numbers the holder's writes, so that
     it can tell which of them were made. ``whole`` counts against the provider, ``models`` each
-    against a model; the parts may come to more than the whole."""
+    against a model; the parts may come to more than the whole.
+
+    ``wants`` (by scope) is what a holder that got less than its share waits for, and ``look`` the
+    moment at which it will come for it (``quota_turns``)."""
 
     seq: int
     expires: int
     whole: Amount = NOTHING
     models: dict[str, Amount] = field(default_factory=dict)
     counted: bool = False
+    wants: dict[str, Amount] = field(default_factory=dict)
+    look: int = 0
 
     def of(self, name: str) -> Amount:
         """The part that counts against that scope."""

@@ -38,6 +38,8 @@ class _GrantText(TypedDict, total=False):
     w: list[int]
     m: dict[str, list[int]]
     u: int  # counted as used
+    q: dict[str, list[int]]  # wants
+    k: int  # look
 
 
 class _DocumentText(TypedDict):
@@ -137,12 +139,16 @@ def _grant_out(grant: Grant) -> _GrantText:
         out["m"] = {name: _amount_out(part) for name, part in grant.models.items()}
     if grant.counted:
         out["u"] = 1
+    if grant.look:
+        out["q"] = {name: _amount_out(part) for name, part in grant.wants.items()}
+        out["k"] = grant.look
     return out
 
 
 def _grant_in(raw: _GrantText) -> Grant:
     models = {name: Amount(*part) for name, part in raw.get("m", {}).items()}
-    return Grant(raw["n"], raw["e"], Amount(*raw["w"]), models, "u" in raw)
+    wants = {name: Amount(*part) for name, part in raw.get("q", {}).items()}
+    return Grant(raw["n"], raw["e"], Amount(*raw["w"]), models, "u" in raw, wants, raw.get("k", 0))
 
 
 def _amount_out(amount: Amount) -> list[int]:
