@@ -1,0 +1,1 @@
+"""The composition root's parts: which store, which routes, what happens at the end."""
