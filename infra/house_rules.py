@@ -7,10 +7,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from infra.functions import Deployed, deployed
 from infra.hcl import Block, Value, is_constant, literal, texts
 from infra.provider_facts import Facts
 
-FUNCTION = "google_cloudfunctions2_function"
 # Every function says these itself: the platform's defaults are neither ours nor stable.
 STATED = (
     "timeout_seconds",
@@ -41,10 +41,10 @@ def rule_problems(blocks: Sequence[Block], facts: Facts) -> list[str]:
         problems += _secrets(block)
         if block.kind == "resource":
             problems += _roles(block)
-            if block.labels[0] == FUNCTION:
-                problems += _function(block)
         elif block.kind == "terraform":
             problems += _pins(block, facts)
+    for function in deployed(blocks):
+        problems += _function(function)
     return problems
 
 
@@ -79,25 +79,21 @@ def _roles(block: Block) -> Iterator[str]:
         yield f"{block.address}: would take away what others granted; use _iam_member"
 
 
-def _function(block: Block) -> Iterator[str]:
-    services, builds = block.inner("service_config"), block.inner("build_config")
-    if not services or not builds:
-        yield f"{block.address}: needs service_config and build_config"
-        return
-    service, build = services[0].attributes, builds[0].attributes
+def _function(function: Deployed) -> Iterator[str]:
+    service, build = function.service, function.build
     for name in STATED:
         if name not in service:
-            yield f"{block.address}: service_config does not state {name}"
+            yield f"{function.address}: service_config does not state {name}"
     for name in ("runtime", "entry_point", "docker_repository", "service_account"):
         if name not in build:
-            yield f"{block.address}: build_config does not state {name}"
+            yield f"{function.address}: build_config does not state {name}"
     timeout = literal(service.get("timeout_seconds"))
     if isinstance(timeout, int) and not 1 <= timeout <= CLOUD_RUN_LIMIT_S:
-        yield f"{block.address}: timeout_seconds must be 1-{CLOUD_RUN_LIMIT_S}"
+        yield f"{function.address}: timeout_seconds must be 1-{CLOUD_RUN_LIMIT_S}"
     concurrency = literal(service.get("max_instance_request_concurrency"))
     cpu = literal(service.get("available_cpu"))
     if isinstance(concurrency, int) and concurrency > 1 and _below_one(cpu):
-        yield f"{block.address}: more than one request at a time needs one vCPU or more"
+        yield f"{function.address}: more than one request at a time needs one vCPU or more"
 
 
 def _below_one(cpu: Value) -> bool:

@@ -3,7 +3,8 @@
 ``python -m infra.provider_facts FOLDER ...`` reads the declarations of prebuilt CDKTF packages
 (``npm pack @cdktf/provider-google@16.12.1``, ``npm pack @cdktf/provider-time@11.0.1``, unpacked:
 FOLDER is each one's ``package``) and the functions that the installed ``terraform`` knows. Only
-names, types and what is required are taken, and only of the resource types in ``infra/terraform``.
+names, types and what is required are taken, and only of the resource types and data sources in
+``infra/terraform``.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ TYPES = {
 INTERFACE = re.compile(r"^export interface (\w+)[^{]*\{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 # The link above a property carries its Terraform name, the question mark says it is optional.
 PROPERTY = re.compile(
-    r"docs(?:/resources/\w+|)#(\w+) \w+#\w+\}(?:(?!\*/).)*\*/"
+    r"docs(?:/(?:resources|data-sources)/\w+|)#(\w+) \w+#\w+\}(?:(?!\*/).)*\*/"
     r"\s+readonly \w+(\??): (.*?);\n(?= {4}/|\Z)",
     re.DOTALL,
 )
@@ -59,6 +60,7 @@ class Facts(TypedDict):
 
     providers: dict[str, str]
     resources: dict[str, Schema]
+    data: dict[str, Schema]
     configuration: dict[str, Schema]
     functions: list[str]
 
@@ -132,10 +134,13 @@ def collect(packages: Sequence[Path], folder: Path, functions: list[str]) -> Fac
     facts: Facts = {
         "providers": {},
         "resources": {},
+        "data": {},
         "configuration": {},
         "functions": sorted(functions),
     }
-    used = {block.labels[0] for block in load_folder(folder) if block.kind == "resource"}
+    blocks = load_folder(folder)
+    used = {block.labels[0] for block in blocks if block.kind == "resource"}
+    read = {block.labels[0] for block in blocks if block.kind == "data"}
     for package in packages:
         about = json.loads((package / "package.json").read_text(encoding="utf-8"))
         provider = about["cdktf"]["provider"]
@@ -147,13 +152,20 @@ def collect(packages: Sequence[Path], folder: Path, functions: list[str]) -> Fac
             del settings["attributes"][name]  # one a product, none of use here
         facts["configuration"][short] = settings
         for resource in sorted(name for name in used if name.startswith(f"{short}_")):
-            module = resource.removeprefix(f"{short}_").replace("_", "-")
-            declared = schema(package / "lib" / module)
-            declared["attributes"]["id"] = "string computed"
-            facts["resources"][resource] = declared
-    if missing := used - set(facts["resources"]):
+            facts["resources"][resource] = _declared(package, resource, short, "")
+        for source_type in sorted(name for name in read if name.startswith(f"{short}_")):
+            facts["data"][source_type] = _declared(package, source_type, short, f"data-{short}-")
+    if missing := (used - set(facts["resources"])) | (read - set(facts["data"])):
         raise FactsError(f"no package declares {', '.join(sorted(missing))}")
     return facts
+
+
+def _declared(package: Path, name: str, short: str, prefix: str) -> Schema:
+    """What ``package`` declares of a resource or, with the prefix, of a data source."""
+    module = prefix + name.removeprefix(f"{short}_").replace("_", "-")
+    declared = schema(package / "lib" / module)
+    declared["attributes"]["id"] = "string computed"
+    return declared
 
 
 def terraform_functions() -> list[str]:

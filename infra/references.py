@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from infra.functions import Row, table
 from infra.hcl import Block, Mentions, Reference, Value, mentions
 from infra.provider_facts import Facts, Schema
 
@@ -15,18 +16,24 @@ WORKSPACE = {"workspace"}
 
 @dataclass(slots=True)
 class Declared:
-    """What the files declare. ``resources``: (type, name) to its block."""
+    """What the files declare. ``resources``, ``data``: (type, name) to its block."""
 
+    blocks: Sequence[Block]
     variables: dict[str, Block] = field(default_factory=dict)
     local_names: set[str] = field(default_factory=set)
     resources: dict[tuple[str, str], Block] = field(default_factory=dict)
+    data: dict[tuple[str, str], Block] = field(default_factory=dict)
+
+    def rows(self, block: Block) -> dict[str, Row]:
+        """What ``each.value`` is in turn, where that is written out."""
+        return table(self.blocks, block.attributes.get("for_each")) or {}
 
 
 def reference_problems(
     blocks: Sequence[Block], tfvars: dict[str, Value], facts: Facts
 ) -> list[str]:
     """One line for each name that leads nowhere and each variable or local that is idle."""
-    declared = Declared()
+    declared = Declared(blocks)
     problems = list(_declare(blocks, declared))
     used: set[tuple[str, str]] = set()
     for block in blocks:
@@ -62,11 +69,12 @@ def _declare(blocks: Sequence[Block], declared: Declared) -> Iterator[str]:
                 if name in declared.local_names:
                     yield f"{block.address}: local.{name} is declared twice"
                 declared.local_names.add(name)
-        elif block.kind == "resource":
+        elif block.kind in ("resource", "data"):
+            kept = declared.resources if block.kind == "resource" else declared.data
             key = (block.labels[0], block.labels[1])
-            if key in declared.resources:
+            if key in kept:
                 yield f"{block.address}: declared twice"
-            declared.resources[key] = block
+            kept[key] = block
 
 
 def _text(block: Block, name: str) -> str:
@@ -104,6 +112,9 @@ def _block_problems(
         if top.kind == "variable" and attribute == "type":
             continue  # a type looks like a call but is none
         found = mentions(value)
+        if top.kind == "moved" and attribute == "from":
+            yield from _still_there(top, found, declared)
+            continue
         yield from (
             f"{top.address}: there is no function {name}"
             for name in found.functions
@@ -118,6 +129,14 @@ def _block_problems(
                 yield f"{top.address}: {reference} {problem}"
     for inner in block.blocks:
         yield from _block_problems(inner, top, names, declared, facts, used)
+
+
+def _still_there(top: Block, found: Mentions, declared: Declared) -> Iterator[str]:
+    """What was moved away must be gone, unless it moved into its own table."""
+    to = {reference.path for reference in mentions(top.attributes.get("to")).references}
+    for reference in found.references:
+        if reference.path in declared.resources and reference.path not in to:
+            yield f"{top.address}: {reference} is still declared"
 
 
 def _resolve(
@@ -141,6 +160,9 @@ def _resolve(
     if root == "each":
         if "for_each" not in top.attributes:
             return "stands outside for_each"
+        if first == "value" and rest:
+            lacking = [key for key, row in declared.rows(top).items() if rest[0] not in row]
+            return f"is not in the row {lacking[0]}" if lacking else None
         return None if first in ("key", "value") else "is neither key nor value"
     if root == "count":
         return None if first == "index" and "count" in top.attributes else "stands outside count"
@@ -148,6 +170,12 @@ def _resolve(
         return None if first in ("key", "value") else "is neither key nor value"
     if root in found.loop_names:
         return None
+    if root == "data":
+        name, *rest = rest or [""]
+        found_data = facts["data"].get(first)
+        if (first, name) not in declared.data or found_data is None:
+            return "leads nowhere"
+        return _attribute(found_data, rest)
     if (root, first) not in declared.resources:
         return "leads nowhere"
     if top is declared.resources[root, first]:

@@ -34,8 +34,9 @@ def schema_problems(blocks: Sequence[Block], facts: Facts) -> list[str]:
 
 def _all(blocks: Iterable[Block], facts: Facts) -> Iterator[str]:
     for block in blocks:
-        if block.kind == "resource":
-            declared = facts["resources"].get(block.labels[0])
+        if block.kind in ("resource", "data"):
+            kept = facts["resources"] if block.kind == "resource" else facts["data"]
+            declared = kept.get(block.labels[0])
             if declared is None:
                 yield (
                     f"{block.address}: {block.labels[0]} is not in provider_facts.json (run "

@@ -41,21 +41,27 @@ resource "google_artifact_registry_repository_iam_member" "build_pushes" {
 }
 
 # A grant takes effect a while after it is made; a build or a start that comes sooner fails. Waits
-# at the first deployment and whenever a provider's key is added.
+# at the first deployment and whenever a function or a provider's key is added.
 resource "time_sleep" "grants" {
   create_duration = "60s"
 
   triggers = {
-    builder = google_service_account.build.email
-    chat    = google_service_account.chat.email
-    keys    = join(",", sort(var.key_providers))
+    builder   = google_service_account.build.email
+    functions = join(",", [for account in google_service_account.function : account.email])
+    keys      = join(",", sort(var.key_providers))
   }
 
   depends_on = [
     google_artifact_registry_repository_iam_member.build_pushes,
+    google_cloud_tasks_queue_iam_member.enqueues,
     google_project_iam_member.build_logs,
     google_project_iam_member.build_reads_staged_source,
+    google_project_iam_member.uses_firestore,
     google_secret_manager_secret_iam_member.chat_reads_key,
+    google_secret_manager_secret_iam_member.worker_reads_key,
+    google_service_account_iam_member.acts_as_tasks,
+    google_service_account_iam_member.signs_links,
     google_storage_bucket_iam_member.build_reads_source,
+    google_storage_bucket_iam_member.uses_media,
   ]
 }

@@ -1,4 +1,19 @@
 output "chat_url" {
   description = "The chat function's own address: use it for streams and for calls over 60 s."
-  value       = google_cloudfunctions2_function.chat.service_config[0].uri
+  value       = google_cloudfunctions2_function.function["chat"].service_config[0].uri
+}
+
+output "jobs_url" {
+  description = "The jobs function's own address."
+  value       = google_cloudfunctions2_function.function["jobs"].service_config[0].uri
+}
+
+output "admin_url" {
+  description = "The admin function's own address."
+  value       = google_cloudfunctions2_function.function["admin"].service_config[0].uri
+}
+
+output "worker_url" {
+  description = "Where Cloud Tasks calls the worker; from anywhere else it answers 403 or 404."
+  value       = "https://worker-${local.run_host}"
 }

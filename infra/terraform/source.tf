@@ -18,14 +18,16 @@ locals {
   archive_dir = "${path.module}/../../build/functions"
 }
 
-resource "google_storage_bucket_object" "chat_source" {
+resource "google_storage_bucket_object" "source" {
+  for_each = local.functions
+
   # The hash in the name makes a changed archive a new deployment.
-  name   = "chat-${filemd5("${local.archive_dir}/chat.zip")}.zip"
+  name   = "${each.key}-${filemd5("${local.archive_dir}/${replace(each.key, "-", "_")}.zip")}.zip"
   bucket = google_storage_bucket.source.name
-  source = "${local.archive_dir}/chat.zip"
+  source = "${local.archive_dir}/${replace(each.key, "-", "_")}.zip"
 }
 
-# Images of past deployments pile up and are billed beyond 0.5 GB: keep the last two.
+# Images of past deployments pile up and are billed beyond 0.5 GB: keep the last two of each.
 resource "google_artifact_registry_repository" "functions" {
   location               = var.region
   repository_id          = "codeex-functions"

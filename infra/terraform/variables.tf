@@ -14,6 +14,12 @@ variable "region" {
   default     = "us-central1"
 }
 
+variable "firestore_location" {
+  description = "Where the database is; unset: the region of the functions. It can never be changed."
+  type        = string
+  default     = null
+}
+
 variable "key_providers" {
   description = "Providers whose API key is set: any of groq, cerebras, google, huggingface, elevenlabs, local."
   type        = set(string)
@@ -73,4 +79,10 @@ variable "chat_min_instances" {
   description = "Instances kept warm; 0 costs nothing and starts cold."
   type        = number
   default     = 0
+}
+
+variable "worker_max_instances" {
+  description = "Most instances of the worker at once; each runs four jobs at a time, three of them interactive."
+  type        = number
+  default     = 3
 }

@@ -51,6 +51,14 @@ class Thing extends cdktf.TerraformResource {
     // part - computed: false, optional: false, required: true
 }
 """
+DATA = f"""
+export interface DataAcmeThingConfig {{
+    /**
+    * Docs at Terraform Registry: {LINK.replace("resources", "data-sources")}#name Data#name}}
+    */
+    readonly name?: string;
+}}
+"""
 PROVIDER = """
 export interface AcmeProviderConfig {
     /**
@@ -80,9 +88,20 @@ def package(tmp_path: Path) -> Path:
         ),
         "lib/thing/index.d.ts": DECLARATIONS,
         "lib/thing/index.js": SCRIPT,
+        "lib/data-acme-thing/index.d.ts": DATA,
+        "lib/data-acme-thing/index.js": """
+class DataAcmeThing extends cdktf.TerraformDataSource {
+    // number - computed: true, optional: false, required: false
+}
+""",
         "lib/provider/index.d.ts": PROVIDER,
         "lib/provider/index.js": "class AcmeProvider extends cdktf.TerraformProvider {}",
-        "terraform/main.tf": 'resource "acme_thing" "x" {\n  thing_name = "x"\n}\n',
+        "terraform/main.tf": """
+resource "acme_thing" "x" {
+  thing_name = "x"
+}
+data "acme_thing" "y" {}
+""",
     }
     for name, text in files.items():
         path = tmp_path / name
@@ -114,6 +133,16 @@ def test_declarations_become_facts(package: Path) -> None:
                 },
             }
         },
+        "data": {
+            "acme_thing": {
+                "attributes": {
+                    "name": "string optional",
+                    "number": "any computed",
+                    "id": "string computed",
+                },
+                "blocks": {},
+            }
+        },
         "configuration": {"acme": {"attributes": {"zone": "string optional"}, "blocks": {}}},
         "functions": ["lower", "upper"],
     }
@@ -122,6 +151,9 @@ def test_declarations_become_facts(package: Path) -> None:
 def test_resource_that_no_package_declares_is_named(package: Path) -> None:
     (package / "terraform" / "more.tf").write_text('resource "other_x" "y" {}\n', encoding="utf-8")
     with pytest.raises(FactsError, match="no package declares other_x"):
+        collect([package], package / "terraform", [])
+    (package / "terraform" / "more.tf").write_text('data "other_z" "y" {}\n', encoding="utf-8")
+    with pytest.raises(FactsError, match="no package declares other_z"):
         collect([package], package / "terraform", [])
 
 

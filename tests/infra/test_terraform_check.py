@@ -32,39 +32,67 @@ def test_files_as_they_are_have_no_problem(folder: Path) -> None:
     assert problems(folder, load_facts()) == []
 
 
-FUNCTION = "chat.tf: google_cloudfunctions2_function.chat"
-
 # file, what stands there, what a slip makes of it, what the check must say
 DECLARATION_SLIPS = [
     (
-        "chat.tf",
-        'resource "google_cloudfunctions2_function" "chat"',
-        'resource "google_cloudfunction2_function" "chat"',
+        "functions.tf",
+        'resource "google_cloudfunctions2_function" "function"',
+        'resource "google_cloudfunction2_function" "function"',
         "google_cloudfunction2_function is not in provider_facts.json",
     ),
-    ("chat.tf", "timeout_seconds =", "timeout =", "the argument timeout is unknown"),
-    ("chat.tf", "timeout_seconds = 560", 'timeout_seconds = "9m"', "takes a number, not '9m'"),
-    ("chat.tf", "latest_revision   = true", 'latest_revision   = "on"', "takes true or false"),
-    ("chat.tf", "location    = var.region\n  desc", "desc", "the argument location is required"),
-    ("chat.tf", "service_config {", "service_settings {", "the block service_settings is unknown"),
-    ("chat.tf", "service_config {", "state {", "the block state is an argument, not a block"),
-    ("chat.tf", '  name        = "chat"', '  name = ["chat"]', "takes a string, not a list"),
-    ("chat.tf", '  name        = "chat"', '  name = "chat"\n  url = "x"', "url can only be read"),
+    ("functions.tf", "timeout_seconds       =", "timeout =", "the argument timeout is unknown"),
+    ("functions.tf", "= each.value.timeout", '= "9m"', "takes a number, not '9m'"),
+    ("functions.tf", "latest_revision = true", 'latest_revision = "on"', "takes true or false"),
     (
-        "chat.tf",
+        "functions.tf",
+        "location    = var.region\n  desc",
+        "desc",
+        "the argument location is required",
+    ),
+    (
+        "functions.tf",
+        "service_config {",
+        "service_settings {",
+        "the block service_settings is unknown",
+    ),
+    ("functions.tf", "service_config {", "state {", "the block state is an argument, not a block"),
+    ("functions.tf", "  name        = each.key", '  name = ["chat"]', "takes a string, not a list"),
+    (
+        "functions.tf",
+        "  name        = each.key",
+        '  name = each.key\n  url = "x"',
+        "url can only be read",
+    ),
+    (
+        "functions.tf",
         "    service_account_email =",
         "    secret_volumes = var.region\n    service_account_email =",
         "the argument secret_volumes is a block, not an argument",
     ),
     (
-        "chat.tf",
+        "functions.tf",
         'dynamic "secret_environment_variables"',
         'dynamic "secret_environment_variable"',
         "the block secret_environment_variable is unknown",
     ),
-    ("chat.tf", "        key        =", "        name       =", "the argument key is required"),
-    ("chat.tf", "      content {", "      contents {", "dynamic needs exactly one content block"),
-    ("chat.tf", "      for_each = var.key_providers\n", "", "dynamic needs for_each"),
+    (
+        "functions.tf",
+        "        key        =",
+        "        name       =",
+        "the argument key is required",
+    ),
+    (
+        "functions.tf",
+        "      content {",
+        "      contents {",
+        "dynamic needs exactly one content block",
+    ),
+    (
+        "functions.tf",
+        "      for_each = [for name in sort(",
+        "      each = [for name in sort(",
+        "dynamic needs for",
+    ),
     ("secrets.tf", "  replication {\n    auto {}\n  }\n", "", "the block replication is required"),
     (
         "secrets.tf",
@@ -77,6 +105,18 @@ DECLARATION_SLIPS = [
         "create_before_destroy = true",
         "create_before_destruction = true",
         "lifecycle has no argument create_before_destruction",
+    ),
+    (
+        "functions.tf",
+        'data "google_project" "this"',
+        'data "google_projekt" "this"',
+        "google_projekt is not in provider_facts.json",
+    ),
+    (
+        "functions.tf",
+        "  project_id = var.project\n}",
+        "  project = var.project\n}",
+        "data.google_project.this: the argument project is unknown",
     ),
     ("versions.tf", "billing_project ", "billing_projects ", "billing_projects is unknown"),
 ]
@@ -91,18 +131,36 @@ def test_slip_against_the_declarations_is_found(
 
 
 REFERENCE_SLIPS = [
-    ("chat.tf", "= var.region", "= var.regoin", "var.regoin is no variable"),
+    ("functions.tf", "= var.region", "= var.regoin", "var.regoin is no variable"),
     ("source.tf", "= var.region", "= local.region", "local.region is no local"),
-    ("chat.tf", "service_account.chat.email", "service_account.chatt.email", "leads nowhere"),
-    ("chat.tf", "service_account.chat.email", "service_account.chat.mail", "has no mail"),
+    ("functions.tf", "service_account.tasks.email", "service_account.task.email", "leads nowhere"),
+    ("functions.tf", "service_account.tasks.email", "service_account.tasks.mail", "has no mail"),
     ("outputs.tf", "service_config[0].uri", "service_config[0].url", "has no service_config.url"),
-    ("chat.tf", "environment_variables.value]", "environment_variables.vaule]", "neither key nor"),
-    ("chat.tf", "${upper(", "${uper(", "there is no function uper"),
+    (
+        "functions.tf",
+        "environment_variables.value]",
+        "environment_variables.vaule]",
+        "neither key nor",
+    ),
+    ("functions.tf", "${upper(", "${uper(", "there is no function uper"),
+    ("functions.tf", "google_project.this.number", "google_project.that.number", "leads nowhere"),
+    ("functions.tf", "google_project.this.number", "google_project.this.count", "has no count"),
+    ("functions.tf", "each.value.memory", "each.value.memroy", "is not in the row chat"),
+    ("functions.tf", "      concurrency   = 4\n", "", "is not in the row worker"),
+    ("functions.tf", "each.value.public ?", "each.public ?", "is neither key nor value"),
+    ("moved.tf", "service_account.chat\n", "service_account.tasks\n", "is still declared"),
+    ("moved.tf", "service_account.function[", "service_account.functions[", "leads nowhere"),
+    (
+        "functions.tf",
+        'data "google_project" "this" {',
+        'data "google_project" "this" {}\ndata "google_project" "this" {',
+        "data.google_project.this: declared twice",
+    ),
     ("secrets.tf", "  for_each = var.key_providers\n", "", "each.value stands outside for_each"),
     ("source.tf", "filemd5(", "filemd6(", "there is no function filemd6"),
     ("source.tf", "path.module", "path.modul", "path.modul is no path"),
     (
-        "chat.tf",
+        "functions.tf",
         "var.chat_max_instances",
         "10",
         "variables.tf: variable.chat_max_instances: is not used",
@@ -149,20 +207,45 @@ def test_name_that_leads_nowhere_is_found(
 
 
 RULE_SLIPS = [
-    ("chat.tf", "    timeout_seconds = 560\n", "", "does not state timeout_seconds"),
-    ("chat.tf", '    available_cpu = "1"\n', "", "does not state available_cpu"),
-    ("chat.tf", "    max_instance_request_concurrency = 80\n", "", "max_instance_request_conc"),
     (
-        "chat.tf",
-        "    max_instance_count               = var.chat_max_instances\n",
+        "functions.tf",
+        "    timeout_seconds       = each.value.timeout\n",
+        "",
+        "does not state timeout_seconds",
+    ),
+    (
+        "functions.tf",
+        '    available_cpu                    = "1"\n',
+        "",
+        "does not state available_cpu",
+    ),
+    (
+        "functions.tf",
+        "    max_instance_request_concurrency = each.value.concurrency\n",
+        "",
+        "max_instance_request_conc",
+    ),
+    (
+        "functions.tf",
+        "    max_instance_count               = each.value.max_instances\n",
         "",
         "max_instan",
     ),
-    ("chat.tf", "    available_memory                 =", "    #", "not state available_memory"),
-    ("chat.tf", 'available_cpu = "1"', 'available_cpu = "0.5"', "needs one vCPU or more"),
-    ("chat.tf", "timeout_seconds = 560", "timeout_seconds = 4000", "must be 1-3600"),
+    (
+        "functions.tf",
+        "    available_memory                 =",
+        "    #",
+        "not state available_memory",
+    ),
+    (
+        "functions.tf",
+        'available_cpu                    = "1"',
+        'available_cpu = "0.5"',
+        "needs one vCPU or more",
+    ),
+    ("functions.tf", "timeout       = 1800", "timeout       = 4000", "must be 1-3600"),
     ("build.tf", "roles/logging.logWriter", "roles/editor", "roles/editor is far more than"),
-    ("chat.tf", '"roles/run.invoker"', '"roles/run.admin"', "roles/run.admin for allUsers"),
+    ("functions.tf", '"roles/run.invoker"', '"roles/run.admin"', "roles/run.admin for allUsers"),
     (
         "secrets.tf",
         "= var.provider_keys[each.value]",
@@ -171,8 +254,8 @@ RULE_SLIPS = [
     ),
     ("variables.tf", '"us-central1"\n', '"gsk_' + "a1B2" * 8 + '"\n', "what looks like a key"),
     (
-        "chat.tf",
-        "GOOGLE_CLOUD_PROJECT = var.project",
+        "functions.tf",
+        "GOOGLE_CLOUD_PROJECT  = var.project",
         'GROQ_API_KEY = "x"',
         "GROQ_API_KEY belongs into secret_environment_variables",
     ),
@@ -190,10 +273,10 @@ def test_broken_rule_is_found(folder: Path, file: str, old: str, new: str, expec
 
 
 def test_file_that_is_no_hcl_is_one_line_that_names_it(folder: Path) -> None:
-    (folder / "chat.tf").write_text('resource "a" {', encoding="utf-8")
+    (folder / "functions.tf").write_text('resource "a" {', encoding="utf-8")
     found = problems(folder, load_facts())
     assert len(found) == 1
-    assert found[0].startswith("chat.tf: ")
+    assert found[0].startswith("functions.tf: ")
 
 
 def test_folder_without_files_is_a_problem(tmp_path: Path) -> None:
@@ -203,8 +286,9 @@ def test_folder_without_files_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_facts_hold_the_resources_used_and_no_others() -> None:
-    used = {block.labels[0] for block in load_folder(TERRAFORM) if block.kind == "resource"}
-    assert set(load_facts()["resources"]) == used
+    blocks = load_folder(TERRAFORM)
+    for kind, known in (("resource", load_facts()["resources"]), ("data", load_facts()["data"])):
+        assert set(known) == {block.labels[0] for block in blocks if block.kind == kind}
 
 
 def test_missing_terraform_is_a_problem_only_where_it_is_required() -> None:

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from infra.hcl import Block, literal, load_folder, texts
-from infra.house_rules import FUNCTION
+from infra.functions import Deployed, deployed, worked_out
+from infra.hcl import literal, load_folder
 from infra.package import ROOT, build, functions, members
 from infra.provider_facts import TERRAFORM
 
+BLOCKS = load_folder(TERRAFORM)
+DEPLOYED = deployed(BLOCKS)
 PIN = re.compile(r"[a-z0-9][a-z0-9.-]*==[0-9][0-9a-z.]*")
 
 
@@ -35,12 +37,6 @@ def pins() -> dict[str, str]:
             assert name not in found, f"pinned twice: {name}"
             found[name] = version
     return found
-
-
-def deployed() -> list[Block]:
-    """The functions of the Terraform files."""
-    blocks = load_folder(TERRAFORM)
-    return [b for b in blocks if b.kind == "resource" and b.labels[0] == FUNCTION]
 
 
 @pytest.mark.parametrize("function", functions())
@@ -103,39 +99,56 @@ def test_this_environment_has_the_pinned_versions() -> None:
 
 def test_every_folder_is_deployed_and_every_deployment_has_its_folder() -> None:
     """Folders have underscores for the hyphens of service names (contract, One address)."""
-    services = {str(literal(block.attributes["name"])) for block in deployed()}
-    assert services == {name.replace("_", "-") for name in functions()}
+    assert sorted(function.folder for function in DEPLOYED) == functions()
 
 
-def test_deployment_starts_what_its_folder_defines() -> None:
-    for block in deployed():
-        (config,) = block.inner("build_config")
-        entry = literal(config.attributes["entry_point"])
-        folder = str(literal(block.attributes["name"])).replace("-", "_")
-        source = (ROOT / "functions" / folder / "main.py").read_text(encoding="utf-8")
-        defined = [
-            node.name for node in ast.parse(source).body if isinstance(node, ast.AsyncFunctionDef)
-        ]
-        assert defined == [entry]
+@pytest.mark.parametrize("function", DEPLOYED, ids=lambda one: one.name)
+def test_deployment_starts_what_its_folder_defines(function: Deployed) -> None:
+    source = (ROOT / "functions" / function.folder / "main.py").read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    defined = [node.name for node in tree.body if isinstance(node, ast.AsyncFunctionDef)]
+    assert defined == [literal(function.build["entry_point"])]
+    made = [
+        argument.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "FunctionApp"
+        for argument in node.args
+        if isinstance(argument, ast.Constant)
+    ]
+    assert made == [function.name]
+
+
+def test_folders_hold_nothing_but_the_same_few_lines() -> None:
+    """All logic is in the core: functions differ in their names and in what they say they are."""
+    found = set()
+    for folder in functions():
+        lines = (ROOT / "functions" / folder / "main.py").read_text(encoding="utf-8").splitlines()
+        name = folder.replace("_", "-")
+        assert [path.name for path in (ROOT / "functions" / folder).glob("*.*")] == ["main.py"]
+        body = "\n".join(lines[1:])
+        found.add(body.replace(f'FunctionApp("{name}")', "").replace(f"def {folder}(", ""))
+    assert len(found) == 1
 
 
 def test_deployment_takes_the_archive_of_its_folder() -> None:
-    blocks = {block.labels: block for block in load_folder(TERRAFORM) if block.kind == "resource"}
-    for block in deployed():
-        folder = str(literal(block.attributes["name"])).replace("-", "_")
-        source = blocks["google_storage_bucket_object", f"{folder}_source"]
-        assert f"/{folder}.zip" in str(source.attributes["source"])
-        assert f"/{folder}.zip" in str(source.attributes["name"])
-        used = [
-            text for part in block.walk() for v in part.attributes.values() for text in texts(v)
-        ]
-        assert f"${{google_storage_bucket_object.{folder}_source.name}}" in used
+    blocks = {block.labels: block for block in BLOCKS if block.kind == "resource"}
+    source = blocks["google_storage_bucket_object", "source"]
+    for function in DEPLOYED:
+        path = str(worked_out(source.attributes["source"], function.name, {}))
+        assert path == f'"${{local.archive_dir}}/{function.folder}.zip"'
+        name = str(worked_out(source.attributes["name"], function.name, {}))
+        assert name == f'"{function.name}-${{filemd5({path})}}.zip"'
+        (config,) = function.block.inner("build_config")
+        (outer,) = config.inner("source")
+        (inner,) = outer.inner("storage_source")
+        assert inner.attributes["object"] == (
+            "${google_storage_bucket_object.source[each.key].name}"
+        )
 
 
 def test_runtime_is_the_python_that_is_tested() -> None:
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     oldest = re.search(r'requires-python = ">=(\d)\.(\d+)"', project)
     assert oldest is not None
-    for block in deployed():
-        (config,) = block.inner("build_config")
-        assert literal(config.attributes["runtime"]) == f"python{''.join(oldest.groups())}"
+    for function in DEPLOYED:
+        assert literal(function.build["runtime"]) == f"python{''.join(oldest.groups())}"

@@ -1,0 +1,73 @@
+# The database all instances share. A project has one `(default)`, which cannot be made twice: one
+# that is there already is imported (docs/deploy.md, A database that is there already).
+resource "google_firestore_database" "default" {
+  name        = "(default)"
+  location_id = coalesce(var.firestore_location, var.region)
+  type        = "FIRESTORE_NATIVE"
+
+  # The users' data outlives the deployment: `destroy` forgets the database and leaves it in place,
+  # and nobody deletes it without lifting the protection first.
+  delete_protection_state = "DELETE_PROTECTION_ENABLED"
+  deletion_policy         = "ABANDON"
+
+  depends_on = [google_project_service.used]
+}
+
+locals {
+  # Collections whose documents go at their `expires_at`; the embedded store reads the same list.
+  expiring = jsondecode(file("${path.module}/../../shared/storage/expiring.json"))
+
+  # What no query asks for and may be of any size: a map would get an index entry for each field
+  # inside, and a document may have 40,000.
+  not_indexed = {
+    jobs-payload = { collection = "jobs", field = "payload" }
+    jobs-result  = { collection = "jobs", field = "result" }
+    steps-result = { collection = "steps", field = "result" }
+  }
+}
+
+# TTL by a timestamp that only grows: its own index would be one hot spot, and no query asks for it.
+resource "google_firestore_field" "expires_at" {
+  for_each = local.expiring
+
+  database   = google_firestore_database.default.name
+  collection = each.key
+  field      = "expires_at"
+
+  index_config {}
+  ttl_config {}
+}
+
+resource "google_firestore_field" "not_indexed" {
+  for_each = local.not_indexed
+
+  database   = google_firestore_database.default.name
+  collection = each.value.collection
+  field      = each.value.field
+
+  index_config {}
+}
+
+# The worker's question: the best queued job of any user (shared/jobs).
+resource "google_firestore_index" "jobs_best" {
+  database    = google_firestore_database.default.name
+  collection  = "jobs"
+  query_scope = "COLLECTION_GROUP"
+
+  fields {
+    field_path = "state"
+    order      = "ASCENDING"
+  }
+  fields {
+    field_path = "queue"
+    order      = "ASCENDING"
+  }
+  fields {
+    field_path = "priority"
+    order      = "DESCENDING"
+  }
+  fields {
+    field_path = "created"
+    order      = "ASCENDING"
+  }
+}
