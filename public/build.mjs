@@ -1,9 +1,9 @@
-// Bundles the pages into dist/: hashed assets, one HTML file, a strict content security policy.
+// Bundles the pages into dist/: hashed assets, an HTML file a page, a strict content security policy.
 //
 // CODEEX_API_ORIGIN (optional): where the functions answer when it is not the page's own origin.
 // Firebase Hosting buffers streams, so a deployed playground should call the chat function directly.
 import { gzipSync } from "node:zlib";
-import { mkdir, readFile, rm, writeFile, copyFile, stat } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile, copyFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -34,14 +34,14 @@ const shared = {
 const results = await Promise.all([
   build({
     ...shared,
-    entryPoints: ["src/main.tsx"],
+    entryPoints: ["src/main.tsx", "src/admin.tsx"], // what both need is split off, once
     format: "esm",
     splitting: true,
     jsx: "automatic",
     jsxImportSource: "preact",
   }),
   build({ ...shared, entryPoints: ["src/theme.ts"], format: "iife" }),
-  build({ ...shared, entryPoints: ["src/styles/main.css"] }),
+  build({ ...shared, entryPoints: ["src/styles/main.css", "src/styles/admin.css"] }),
 ]);
 
 const outputs = Object.assign({}, ...results.map((result) => result.metafile.outputs));
@@ -49,11 +49,15 @@ const entry = (source) => {
   const found = Object.entries(outputs).find(([, output]) => output.entryPoint === source);
   return { url: `/assets/${basename(found[0])}`, output: found[1] };
 };
-const main = entry("src/main.tsx");
-// Chunks the entry needs at once are fetched beside it, not after it.
-const eager = main.output.imports
-  .filter((item) => item.kind === "import-statement")
-  .map((item) => `/assets/${basename(item.path)}`);
+/** The chunks an entry needs at once, those of its chunks included: fetched beside it, not after it. */
+function eager(output, found = new Set()) {
+  for (const item of output.imports) {
+    if (item.kind !== "import-statement" || found.has(item.path)) continue;
+    found.add(item.path);
+    eager(outputs[item.path], found);
+  }
+  return found;
+}
 
 const policy = [
   "default-src 'none'",
@@ -67,24 +71,30 @@ const policy = [
   "trusted-types dompurify",
 ].join("; ");
 
-const fill = {
-  POLICY: policy,
-  API_ORIGIN: apiOrigin,
-  THEME: entry("src/theme.ts").url,
-  STYLE: entry("src/styles/main.css").url,
-  MAIN: main.url,
-  PRELOAD: eager.map((url) => `<link rel="modulepreload" href="${url}">`).join(""),
-};
-const template = await readFile(join(here, "src/index.html"), "utf8");
-await writeFile(
-  join(dist, "index.html"),
-  template.replace(/%([A-Z_]+)%/g, (_, name) => fill[name]),
-);
-await copyFile(join(here, "src/favicon.svg"), join(dist, "favicon.svg"));
-
-let initial = 0;
-for (const url of [main.url, ...eager, fill.THEME]) {
-  initial += gzipSync(await readFile(join(dist, url))).length;
+const PAGES = [
+  { name: "index", script: "src/main.tsx", style: "src/styles/main.css" },
+  { name: "admin", script: "src/admin.tsx", style: "src/styles/admin.css" },
+];
+const said = [];
+for (const { name, script, style } of PAGES) {
+  const main = entry(script);
+  const beside = [...eager(main.output)].map((path) => `/assets/${basename(path)}`);
+  const fill = {
+    POLICY: policy,
+    API_ORIGIN: apiOrigin,
+    THEME: entry("src/theme.ts").url,
+    STYLE: entry(style).url,
+    MAIN: main.url,
+    PRELOAD: beside.map((url) => `<link rel="modulepreload" href="${url}">`).join(""),
+  };
+  const template = await readFile(join(here, `src/${name}.html`), "utf8");
+  const html = template.replace(/%([A-Z_]+)%/g, (_, key) => fill[key]);
+  await writeFile(join(dist, `${name}.html`), html);
+  let initial = 0;
+  for (const url of [main.url, ...beside, fill.THEME]) {
+    initial += gzipSync(await readFile(join(dist, url))).length;
+  }
+  said.push(`${name}.html with ${(initial / 1024).toFixed(1)} KB gzip of JavaScript at first`);
 }
-const html = (await stat(join(dist, "index.html"))).size;
-console.log(`dist: ${Object.keys(outputs).length} assets, initial JS ${(initial / 1024).toFixed(1)} KB gzip, index.html ${html} bytes`);
+await copyFile(join(here, "src/favicon.svg"), join(dist, "favicon.svg"));
+console.log(`dist: ${Object.keys(outputs).length} assets, ${said.join(", ")}`);

@@ -40,8 +40,10 @@ interface Session {
   method: SignIn;
 }
 
-const FIRST_USER = "alice";
-const USER_KEY = "codeex.user.v1";
+/** Who a page starts as under `make run`: the dashboard as an administrator, apart from the chat. */
+const FIRST_USER =
+  document.querySelector<HTMLMetaElement>('meta[name="codeex-first-user"]')?.content || "alice";
+const USER_KEY = FIRST_USER === "admin" ? "codeex.admin-user.v1" : "codeex.user.v1";
 const TOKEN_KEY = "codeex.token.v1";
 
 export const session = createStore<Session>({ method: restored() });

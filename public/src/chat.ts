@@ -1,7 +1,8 @@
 // What happens between pressing Send and the last word of the answer.
 import { chat } from "./api/client.ts";
+import { Queued } from "./api/jobs.ts";
 import { ApiError, connectionProblem } from "./api/problems.ts";
-import type { ChatBody, Problem } from "./api/types.ts";
+import type { ChatBody } from "./api/types.ts";
 import { token } from "./auth.ts";
 import {
   changeAnswer,
@@ -20,6 +21,8 @@ import { runTool, SAMPLE_TOOL } from "./tools.ts";
 
 /** Tool rounds after which the page stops asking: a model may call for ever. */
 const MAX_TOOL_ROUNDS = 4;
+/** After this long (ms) without a provider a kept-alive stream waits for capacity. */
+const NO_ROOM_MS = 4000;
 
 /** What a screen reader is told, and whether an answer is under way. */
 export const activity = createStore<{ busy: boolean; said: string }>({ busy: false, said: "" });
@@ -78,9 +81,7 @@ async function answer(turns: Turn[]): Promise<void> {
   let history = turns;
   for (let round = 0; round <= MAX_TOOL_ROUNDS; round++) {
     const turn = await ask(history, mine.signal);
-    if (!turn || turn.tools.length === 0 || turn.state !== "done" || round === MAX_TOOL_ROUNDS) break;
-    const tools = turn.tools.map((call) => ({ ...call, result: runTool(call) }));
-    changeAnswer(turn.id, { tools });
+    if (!turn || turn.state !== "done" || round === MAX_TOOL_ROUNDS || !ranTools(turn)) break;
     history = conversation.get().turns;
   }
   if (running !== mine) return; // a newer request took over
@@ -90,8 +91,24 @@ async function answer(turns: Turn[]): Promise<void> {
   activity.set({ busy: false, said: last?.role === "assistant" ? outcome(last) : "" });
 }
 
+/** Runs the tools an answer asks for; false where it asks for none. */
+function ranTools(turn: AnswerTurn): boolean {
+  if (turn.tools.length === 0) return false;
+  changeAnswer(turn.id, { tools: turn.tools.map((call) => ({ ...call, result: runTool(call) })) });
+  return true;
+}
+
+/** Goes on after an answer that came as a job: its tools, when nothing was asked since. */
+export async function goOn(id: string): Promise<void> {
+  const turn = conversation.get().turns.at(-1);
+  if (turn?.id !== id || turn.role !== "assistant" || running) return;
+  activity.set({ busy: false, said: outcome(turn) });
+  if (turn.state === "done" && ranTools(turn)) await answer(conversation.get().turns);
+}
+
 function outcome(turn: AnswerTurn): string {
   if (turn.state === "failed") return `Error: ${turn.problem?.message ?? "unknown"}`;
+  if (turn.state === "queued") return "Every provider is full. The request waits in line.";
   if (turn.state === "stopped") return "Stopped.";
   return `Answer complete. ${turn.text.slice(0, 400)}`;
 }
@@ -119,6 +136,9 @@ async function ask(history: Turn[], signal: AbortSignal): Promise<AnswerTurn | u
         grown.reasoning += delta.reasoning ?? "";
         paint.request();
       },
+      onAlive() {
+        if (elapsed() > NO_ROOM_MS && !grown.text && !grown.reasoning) changeAnswer(id, { noRoomYet: true });
+      },
     });
     paint.cancel();
     changeAnswer(id, {
@@ -133,16 +153,19 @@ async function ask(history: Turn[], signal: AbortSignal): Promise<AnswerTurn | u
     });
   } catch (error) {
     paint.cancel();
-    const problem = signal.aborted ? undefined : problemFrom(error);
-    const state = problem ? ("failed" as const) : ("stopped" as const);
-    changeAnswer(id, { ...grown, state, problem, totalMs: elapsed() });
+    if (error instanceof Queued && !signal.aborted) changeAnswer(id, { ...grown, state: "queued", job: error.job });
+    else changeAnswer(id, { ...grown, ...ending(error, signal), totalMs: elapsed() });
   }
   const turn = conversation.get().turns.find((item) => item.id === id);
   return turn?.role === "assistant" ? turn : undefined;
 }
 
-function problemFrom(error: unknown): Problem {
-  return error instanceof ApiError ? error.problem : connectionProblem();
+function ending(error: unknown, signal: AbortSignal): Partial<AnswerTurn> {
+  if (signal.aborted) return { state: "stopped" };
+  return {
+    state: "failed",
+    problem: error instanceof ApiError ? error.problem : connectionProblem(),
+  };
 }
 
 /** Runs `work` at most once a frame; in a hidden tab, where frames stop, every 200 ms. */

@@ -1,5 +1,5 @@
 // The current request as code: curl, Python, JavaScript.
-import { apiOrigin } from "./api/client.ts";
+import { apiOrigin } from "./api/http.ts";
 import type { ChatBody } from "./api/types.ts";
 
 export const LANGUAGES = ["curl", "Python", "JavaScript"] as const;

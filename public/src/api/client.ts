@@ -1,11 +1,9 @@
-// The router's HTTP API as the page needs it: models and chat, plain or streamed.
+// One chat request, plain or streamed, and the answer as it comes.
+import { bearer, send } from "./http.ts";
+import { jobIn, Queued } from "./jobs.ts";
 import { ApiError, connectionProblem, problemIn, problemOf } from "./problems.ts";
 import { readEvents } from "./sse.ts";
 import type { ChatBody, Receipt, ToolCall, Usage } from "./types.ts";
-
-/** Where the API answers: the page's own origin, or what the build was told. */
-export const apiOrigin: string =
-  document.querySelector<HTMLMetaElement>('meta[name="codeex-api"]')?.content || location.origin;
 
 /** A part of an answer as it grows. Only what is new is set. */
 export interface Delta {
@@ -32,6 +30,8 @@ export interface ChatCall {
   signal: AbortSignal;
   onHead(head: AnswerHead): void;
   onDelta(delta: Delta): void;
+  /** The server keeps the stream alive without saying anything yet. */
+  onAlive?(): void;
 }
 
 interface WireToolDelta {
@@ -54,28 +54,10 @@ interface WireAnswer {
   codeex?: Receipt;
 }
 
-/** GET a JSON document. Raises ApiError. */
-export async function getJson(path: string, token: string): Promise<unknown> {
-  const response = await send(path, { headers: bearer(token) });
-  if (!response.ok) throw new ApiError(await problemOf(response));
-  return response.json() as Promise<unknown>;
-}
-
-const bearer = (token: string): Record<string, string> =>
-  token ? { Authorization: `Bearer ${token}` } : {};
-
-async function send(path: string, init: RequestInit): Promise<Response> {
-  try {
-    return await fetch(`${apiOrigin}${path}`, { ...init, credentials: "omit", cache: "no-store" });
-  } catch (error) {
-    if (init.signal?.aborted) throw error;
-    throw new ApiError(connectionProblem());
-  }
-}
-
 /**
  * One chat request. Text and reasoning arrive through `onDelta`, the rest is returned at the end.
- * Raises ApiError for what the server or the connection got wrong, AbortError when `signal` fires.
+ * Raises Queued where the request now waits as a job, ApiError for what the server or the
+ * connection got wrong, AbortError when `signal` fires.
  */
 export async function chat(body: ChatBody, call: ChatCall): Promise<Answer> {
   const response = await send("/v1/chat/completions", {
@@ -84,6 +66,7 @@ export async function chat(body: ChatBody, call: ChatCall): Promise<Answer> {
     body: JSON.stringify(body),
     signal: call.signal,
   });
+  if (response.status === 202) await throwQueued(response);
   if (response.status !== 200) throw new ApiError(await problemOf(response));
   call.onHead({
     model: response.headers.get("x-codeex-model") ?? undefined,
@@ -96,7 +79,7 @@ export async function chat(body: ChatBody, call: ChatCall): Promise<Answer> {
       ? await streamed(response.body, call)
       : whole((await response.json()) as WireAnswer, call);
   } catch (error) {
-    if (error instanceof ApiError || call.signal.aborted) throw error;
+    if (error instanceof ApiError || error instanceof Queued || call.signal.aborted) throw error;
     throw new ApiError(
       navigator.onLine
         ? { code: "cut_stream", message: "The connection broke before the answer was complete." }
@@ -105,7 +88,28 @@ export async function chat(body: ChatBody, call: ChatCall): Promise<Answer> {
   }
 }
 
-function whole(body: WireAnswer, call: ChatCall): Answer {
+/** A 202 carries the job as its body; one that does not is told as a problem by the caller. */
+async function throwQueued(response: Response): Promise<void> {
+  const body: unknown = await response.clone().json().catch(() => null);
+  const job = jobIn(body);
+  if (job) throw new Queued(job);
+}
+
+/** The answer in a whole completion, as a finished job carries it. */
+export function readCompletion(body: unknown): Answer & { text: string; reasoning: string } {
+  const grown = { text: "", reasoning: "" };
+  const answer = whole((body ?? {}) as WireAnswer, {
+    onDelta(delta) {
+      grown.text += delta.text ?? "";
+      grown.reasoning += delta.reasoning ?? "";
+    },
+  });
+  return { ...answer, ...grown, toolCalls: answer.toolCalls.filter(Boolean) };
+}
+
+type Listener = Pick<ChatCall, "onDelta">;
+
+function whole(body: WireAnswer, call: Listener): Answer {
   const problem = problemIn(body);
   if (problem) throw new ApiError(problem);
   const answer: Answer = { toolCalls: [] };
@@ -116,12 +120,14 @@ function whole(body: WireAnswer, call: ChatCall): Answer {
 async function streamed(body: ReadableStream<Uint8Array>, call: ChatCall): Promise<Answer> {
   const answer: Answer = { toolCalls: [] };
   let complete = false;
-  for await (const { data } of readEvents(body)) {
+  for await (const { data } of readEvents(body, call.onAlive)) {
     if (data.trim() === "[DONE]") {
       complete = true;
       break;
     }
     const chunk = parse(data);
+    const job = jobIn((chunk as { error?: { job?: unknown } }).error?.job);
+    if (job) throw new Queued(job);
     const problem = problemIn(chunk);
     if (problem) throw new ApiError(problem);
     take(chunk, answer, call);
@@ -146,7 +152,7 @@ function parse(data: string): WireAnswer {
 }
 
 /** Adds one chunk, or a whole answer, to what was gathered. */
-function take(chunk: WireAnswer, answer: Answer, call: ChatCall): void {
+function take(chunk: WireAnswer, answer: Answer, call: Listener): void {
   if (chunk.model) answer.model = chunk.model;
   if (chunk.usage) answer.usage = chunk.usage;
   if (chunk.codeex) answer.receipt = chunk.codeex;

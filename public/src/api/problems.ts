@@ -36,6 +36,15 @@ export function retryAfterSeconds(header: string | null, now: number): number | 
   return Number.isNaN(date) ? undefined : Math.max(0, Math.ceil((date - now) / 1000));
 }
 
+const UNITS: Record<string, number> = { h: 3600, m: 60, s: 1, ms: 0.001 };
+
+/** Seconds in an x-ratelimit-reset header: `6s`, `1m0s`, `350ms`. */
+export function resetSeconds(header: string | null): number | undefined {
+  if (!header || !/^(\d+(\.\d+)?(h|ms|m|s))+$/.test(header.trim())) return undefined;
+  const parts = [...header.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s)/g)];
+  return Math.ceil(parts.reduce((sum, [, count, unit]) => sum + Number(count) * (UNITS[unit ?? ""] ?? 0), 0));
+}
+
 /** The problem of an answer whose status is not 200. */
 export async function problemOf(response: Response): Promise<Problem> {
   const raw = await response.text().catch(() => "");
@@ -45,27 +54,20 @@ export async function problemOf(response: Response): Promise<Problem> {
   } catch {
     body = undefined;
   }
-  const found = response.status === 202 ? queued(body) : problemIn(body);
-  const problem = found ?? {
+  const problem = problemIn(body) ?? {
     code: `http_${response.status}`,
     message: `The server answered ${response.status} ${response.statusText}`.trim() + ".",
   };
   problem.status = response.status;
   problem.requestId ??= response.headers.get("x-request-id") ?? undefined;
-  problem.retryAfter =
-    retryAfterSeconds(response.headers.get("Retry-After"), Date.now()) ?? problem.retryAfter;
+  const { headers } = response;
+  const wait =
+    retryAfterSeconds(headers.get("Retry-After"), Date.now()) ??
+    problem.retryAfter ??
+    (response.status === 429 ? resetSeconds(headers.get("x-ratelimit-reset-requests")) : undefined);
+  problem.retryAfter = wait;
+  if (wait !== undefined) problem.retryAt = Date.now() + wait * 1000;
   return problem;
-}
-
-/** A 202 says that no provider has room and that the request waits as a job. */
-function queued(body: unknown): Problem {
-  const job = isObject(body) ? body : {};
-  const wait = Number(job.estimated_wait_seconds);
-  return {
-    code: "queued",
-    message: `Every provider is full. The request waits as job ${text(job.id) ?? "(no id)"}.`,
-    retryAfter: Number.isFinite(wait) ? wait : undefined,
-  };
 }
 
 /** A failed fetch: the server is away, or the device is offline. */
@@ -83,8 +85,9 @@ export function advice(problem: Problem): string {
     case "rate_limited":
       return "This is your own limit. It frees up by itself.";
     case "capacity_exhausted":
-    case "queued":
       return "Every provider that could answer is at its limit. Wait, or heal and allow more providers.";
+    case "job_gone":
+      return "It expired, or it belongs to another user. Ask again.";
     case "model_not_found":
       return "Choose another model, or leave the choice to auto.";
     case "feature_disabled":

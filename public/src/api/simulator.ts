@@ -1,5 +1,5 @@
 // The simulator's switches. They exist only under `make run`; elsewhere the paths answer 404.
-import { apiOrigin } from "./client.ts";
+import { apiOrigin } from "./http.ts";
 
 export const FAULT_KINDS = {
   "503": { label: "503 outage", fault: { kind: "status", status: 503 } },

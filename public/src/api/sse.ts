@@ -12,6 +12,12 @@ export class EventParser {
   #event = "";
   #data: string[] = [];
   #afterCr = false;
+  readonly #onComment: (() => void) | undefined;
+
+  /** `onComment` is told of each comment line: the server is there and has nothing to say yet. */
+  constructor(onComment?: () => void) {
+    this.#onComment = onComment;
+  }
 
   /** The events that these bytes complete. */
   push(bytes: Uint8Array): ServerEvent[] {
@@ -45,7 +51,10 @@ export class EventParser {
       this.#event = "";
       return;
     }
-    if (line.startsWith(":")) return; // a comment: the server keeps the connection alive
+    if (line.startsWith(":")) {
+      this.#onComment?.();
+      return;
+    }
     const colon = line.indexOf(":");
     const field = colon < 0 ? line : line.slice(0, colon);
     const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
@@ -55,9 +64,12 @@ export class EventParser {
 }
 
 /** The events of a response body. Ends when the body ends; leaving the loop cancels the body. */
-export async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<ServerEvent> {
+export async function* readEvents(
+  body: ReadableStream<Uint8Array>,
+  onComment?: () => void,
+): AsyncGenerator<ServerEvent> {
   const reader = body.getReader();
-  const parser = new EventParser();
+  const parser = new EventParser(onComment);
   let ended = false;
   try {
     for (;;) {

@@ -91,4 +91,6 @@ export interface Problem {
   requestId?: string;
   /** Seconds until a new attempt makes sense. */
   retryAfter?: number;
+  /** The same as Unix milliseconds, so that it still holds after a reload. */
+  retryAt?: number;
 }

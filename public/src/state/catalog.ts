@@ -1,5 +1,5 @@
 // The models of GET /v1/models, put into one form, and the category aliases beside them.
-import { getJson } from "../api/client.ts";
+import { getJson } from "../api/http.ts";
 import { ApiError } from "../api/problems.ts";
 import type { Problem } from "../api/types.ts";
 import { token } from "../auth.ts";

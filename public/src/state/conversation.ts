@@ -1,4 +1,5 @@
 // The conversation: turns in memory, kept in localStorage, and their form on the wire.
+import type { Job } from "../api/jobs.ts";
 import type { ImagePart, Problem, Receipt, TextPart, ToolCall, Usage, WireMessage } from "../api/types.ts";
 import { createStore, load, save } from "./store.ts";
 
@@ -19,7 +20,7 @@ export interface UserTurn {
   tool?: boolean;
 }
 
-export type AnswerState = "waiting" | "streaming" | "done" | "stopped" | "failed";
+export type AnswerState = "waiting" | "streaming" | "queued" | "done" | "stopped" | "failed";
 
 export interface RanTool extends ToolCall {
   result?: string;
@@ -39,6 +40,12 @@ export interface AnswerTurn {
   receipt?: Receipt;
   usage?: Usage;
   problem?: Problem;
+  /** The job this answer waits as, or waited as. Its result is not kept here. */
+  job?: Job;
+  /** What went wrong while following the job; it is followed on. */
+  jobNote?: string;
+  /** Still without a provider after some seconds, on a stream that is kept alive. */
+  noRoomYet?: boolean;
   /** Measured by the page, in ms from sending. */
   firstTokenMs?: number;
   totalMs?: number;

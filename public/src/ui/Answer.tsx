@@ -6,8 +6,9 @@ import type { AnswerTurn, RanTool } from "../state/conversation.ts";
 import { ErrorCard } from "./ErrorCard.tsx";
 import { Chevron, Retry, Tool } from "./icons.tsx";
 import { Markdown } from "./Markdown.tsx";
-import { CopyButton, Provider } from "./parts.tsx";
+import { CopyButton } from "./parts.tsx";
 import { Receipt } from "./Receipt.tsx";
+import { InLine, OnItsWay } from "./Waiting.tsx";
 
 export function Answer(props: { turn: AnswerTurn; last: boolean; busy: boolean }) {
   const { turn, last, busy } = props;
@@ -20,19 +21,16 @@ export function Answer(props: { turn: AnswerTurn; last: boolean; busy: boolean }
       {turn.tools.map((tool) => (
         <ToolView key={tool.id} tool={tool} />
       ))}
-      {turn.state === "waiting" && (
-        <p class="waiting">
-          <span class="dots" aria-hidden="true"><i /><i /><i /></span>
-          <span>{turn.provider ? <>Waiting for <Provider id={turn.provider} /></> : "Routing"}</span>
-        </p>
-      )}
+      {turn.state === "waiting" && <OnItsWay turn={turn} />}
+      {turn.state === "queued" && turn.job && <InLine turn={turn} job={turn.job} />}
       {empty && <p class="note">The model answered without text.</p>}
-      {turn.state === "stopped" && <p class="note">Stopped{turn.totalMs ? ` after ${duration(turn.totalMs)}` : ""}.</p>}
+      {turn.state === "stopped" && turn.job && <p class="note">Cancelled while it waited in line.</p>}
+      {turn.state === "stopped" && !turn.job && <p class="note">Stopped{turn.totalMs ? ` after ${duration(turn.totalMs)}` : ""}.</p>}
       {turn.finishReason === "length" && (
         <p class="note">The answer reached its token limit. Raise max tokens to get more.</p>
       )}
       {turn.problem && <ErrorCard problem={turn.problem} />}
-      {!growing && (
+      {!growing && turn.state !== "queued" && (
         <div class="foot-row">
           {turn.receipt && <Receipt turn={turn} receipt={turn.receipt} />}
           <div class="actions">

@@ -7,9 +7,10 @@ import { bringBack, conversation, newChat } from "../state/conversation.ts";
 import { changedSettings, settings } from "../state/settings.ts";
 import { useStore } from "../state/store.ts";
 import { loadFaults, show, simulator, view } from "../state/view.ts";
+import { followJobs } from "../waiting.ts";
 import { Composer } from "./Composer.tsx";
 import { Controls, ThemeChoice } from "./Controls.tsx";
-import { Chevron, Code, Mark, Plus, Sliders, User } from "./icons.tsx";
+import { Chevron, Code, Gauge, Mark, Plus, Sliders, User } from "./icons.tsx";
 import { Messages } from "./Messages.tsx";
 import { ModelPicker } from "./ModelPicker.tsx";
 import { Dialog, useMedia } from "./parts.tsx";
@@ -29,6 +30,7 @@ export function App() {
   useEffect(() => {
     if (!busy && catalog.get().state === "failed") void loadCatalog(); // the server may be back
   }, [busy]);
+  useEffect(followJobs, []);
   useKeys();
   const close = () => show(null);
   return (
@@ -82,6 +84,9 @@ function Header(props: { wide: boolean }) {
         <button type="button" class="icon-button" aria-label="New chat" title="New chat" onClick={newChat}>
           <Plus />
         </button>
+        <a class="icon-button wide-link" href="/admin" aria-label="Dashboard" title="Dashboard for operators">
+          <Gauge />
+        </a>
         <button type="button" class="icon-button" aria-label="Code samples" title="Code samples" onClick={() => show("samples")}>
           <Code />
         </button>

@@ -14,7 +14,7 @@ import {
 } from "../state/settings.ts";
 import { useStore } from "../state/store.ts";
 import { setFault, show, simulator } from "../state/view.ts";
-import { Moon, Screen, Sun, User } from "./icons.tsx";
+import { Gauge, Moon, Screen, Sun, User } from "./icons.tsx";
 import { Segments, Switch } from "./parts.tsx";
 
 export function Controls() {
@@ -41,6 +41,7 @@ export function Controls() {
         <button type="button" class="button" onClick={() => show("user")}>
           <User /> <span class="hidden">Signed in as: </span>{useStore(session).method.label()}
         </button>
+        <a class="button" href="/admin"><Gauge /> Dashboard for operators</a>
       </section>
     </div>
   );

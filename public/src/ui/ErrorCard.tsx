@@ -2,6 +2,7 @@
 import { advice } from "../api/problems.ts";
 import type { Problem } from "../api/types.ts";
 import { regenerate } from "../chat.ts";
+import { clockTime, span } from "../format.ts";
 import { show } from "../state/view.ts";
 import { Retry, Warning } from "./icons.tsx";
 import { CopyButton, useCountdown } from "./parts.tsx";
@@ -11,7 +12,7 @@ const TITLES: Record<string, string> = {
   forbidden: "Not allowed",
   rate_limited: "Too many requests",
   capacity_exhausted: "No capacity right now",
-  queued: "Waiting for capacity",
+  job_gone: "No longer in line",
   model_not_found: "No such model",
   feature_disabled: "Switched off",
   all_models_failed: "Nobody could answer",
@@ -28,7 +29,7 @@ const TITLES: Record<string, string> = {
 
 export function ErrorCard(props: { problem: Problem; onRetry?: () => void }) {
   const { problem } = props;
-  const left = useCountdown(problem.retryAfter ?? 0);
+  const left = useCountdown(problem.retryAt ?? 0);
   const retry = props.onRetry ?? (() => void regenerate());
   return (
     <div class="error" role="alert">
@@ -37,11 +38,14 @@ export function ErrorCard(props: { problem: Problem; onRetry?: () => void }) {
         {TITLES[problem.code] ?? "Something went wrong"}
       </h2>
       <p>{problem.message}</p>
-      <p class="advice">{advice(problem)}</p>
+      <p class="advice">
+        {advice(problem)}
+        {left > 0 && problem.retryAt && <> Free again at {clockTime(problem.retryAt)}.</>}
+      </p>
       <p class="actions">
         <button type="button" class="button" disabled={left > 0} onClick={retry}>
           <Retry />
-          {left > 0 ? `Try again in ${left} s` : "Try again"}
+          {left > 0 ? `Try again in ${span(left)}` : "Try again"}
         </button>
         {problem.code === "unauthenticated" && (
           <button type="button" class="button" onClick={() => show("user")}>Sign in</button>

@@ -22,13 +22,13 @@ export function ModelPicker(props: { onClose: () => void }) {
   const [query, setQuery] = useState("");
   const groups = useMemo(() => grouped(models, query), [models, query]);
   const flat = useMemo(() => groups.flatMap((group) => group.items).filter(usable), [groups]);
-  const [active, setActive] = useState(chosen);
+  const [picked, setPicked] = useState<{ id: string; query: string } | null>(null);
   const list = useRef<HTMLDivElement>(null);
 
+  const active = activeOf(flat, query, picked, chosen);
+  const setActive = (id: string) => setPicked({ id, query });
+
   useEffect(() => void loadCatalog(), []);
-  useEffect(() => {
-    if (query || !flat.some((item) => item.id === active)) setActive(flat[0]?.id ?? "");
-  }, [query, flat]);
   useEffect(() => {
     list.current?.querySelector(`[data-id="${CSS.escape(active)}"]`)?.scrollIntoView({ block: "nearest" });
   }, [active]);
@@ -99,6 +99,23 @@ export function ModelPicker(props: { onClose: () => void }) {
       </div>
     </Dialog>
   );
+}
+
+/**
+ * The marked option: the one moved to, for as long as the query it was moved in stands; else the
+ * chosen one in the whole list, the first of what was found. Never a state of its own that has to
+ * catch up: a list that is read again, or a key pressed at once, must not move the mark.
+ */
+function activeOf(
+  flat: (Alias | Model)[],
+  query: string,
+  picked: { id: string; query: string } | null,
+  chosen: string,
+): string {
+  const has = (id: string) => flat.some((item) => item.id === id);
+  if (picked?.query === query && has(picked.id)) return picked.id;
+  if (query === "" && has(chosen)) return chosen;
+  return flat[0]?.id ?? "";
 }
 
 function Option(props: {

@@ -67,6 +67,20 @@ export const Screen = icon(
     <path d="M7.5 16.5h5" />
   </>,
 );
+export const Clock = icon(
+  <>
+    <circle cx="10" cy="10" r="6.5" />
+    <path d="M10 6.5V10l2.5 1.5" />
+  </>,
+);
+export const Gauge = icon(
+  <>
+    <path d="M4.2 15a7 7 0 1 1 11.6 0" />
+    <path d="m10 11.5 3-4" />
+    <circle cx="10" cy="11.5" r="1" />
+  </>,
+);
+export const Chat = icon(<path d="M4 5.5h12a1 1 0 0 1 1 1v7a1 1 0 0 1-1 1H9.5L6 17.5v-3H4a1 1 0 0 1-1-1v-7a1 1 0 0 1 1-1Z" />);
 export const Search = icon(
   <>
     <circle cx="9" cy="9" r="4.5" />

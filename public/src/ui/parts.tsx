@@ -133,18 +133,19 @@ export function Switch(props: {
   );
 }
 
-/** Seconds left until `seconds` from the first rendering, counted down. */
-export function useCountdown(seconds: number): number {
-  const [left, setLeft] = useState(seconds);
+/** Seconds left until a moment (Unix milliseconds), counted down. */
+export function useCountdown(until: number): number {
+  const rest = () => Math.max(0, Math.ceil((until - Date.now()) / 1000));
+  const [left, setLeft] = useState(rest);
   useEffect(() => {
-    const end = Date.now() + seconds * 1000;
+    setLeft(rest());
+    if (rest() === 0) return;
     const timer = setInterval(() => {
-      const rest = Math.max(0, Math.ceil((end - Date.now()) / 1000));
-      setLeft(rest);
-      if (rest === 0) clearInterval(timer);
+      setLeft(rest());
+      if (rest() === 0) clearInterval(timer);
     }, 250);
     return () => clearInterval(timer);
-  }, [seconds]);
+  }, [until]);
   return left;
 }
 

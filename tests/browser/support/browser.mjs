@@ -25,10 +25,10 @@ export async function launch() {
 }
 
 /**
- * A page in a profile of its own, at `url`. `page.faults` holds uncaught errors and violations of
+ * A page in a profile of its own, at `url`, once `ready(page)` is there. `page.faults` holds uncaught errors and violations of
  * the content security policy; `page.foreign` the addresses asked outside of `url`.
  */
-export async function open(browser, url, options = {}) {
+export async function open(browser, url, { path = "", ready = messageBox, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: "en-GB", ...options });
   const page = await context.newPage();
   page.faults = [];
@@ -43,10 +43,16 @@ export async function open(browser, url, options = {}) {
     if (/^https?:/.test(address) && !address.startsWith(url)) page.foreign.push(address);
   });
   page.setDefaultTimeout(8000);
-  await page.goto(url);
-  await page.getByRole("textbox", { name: "Message" }).waitFor();
+  await page.goto(`${url}${path}`);
+  await ready(page).waitFor();
   return page;
 }
+
+const messageBox = (page) => page.getByRole("textbox", { name: "Message" });
+
+/** The dashboard, once its figures are there. */
+export const openDashboard = (browser, url, options = {}) =>
+  open(browser, url, { path: "/admin", ready: (page) => page.locator(".provider-row").first(), ...options });
 
 /** Writes a message and sends it by Enter. */
 export async function ask(page, text) {

@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import { mockAdmin } from "./mock_admin.mjs";
 
 const dist = fileURLToPath(new URL("../../../public/dist", import.meta.url));
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
@@ -104,6 +105,16 @@ const SCRIPTS = {
   async garbage({ write }) {
     await write(chunk({ content: "Then" }) + "data: {\"choices\": [}\n\n");
   },
+  /** Waits for capacity, then ends as a job. */
+  async queue({ write, newJob }) {
+    await write(": waiting\n\n" + event(errorBody("queued", "Every provider is full.", { job: newJob() })));
+  },
+  async patient({ write, gone }) {
+    for (let count = 0; count < 40 && !gone(); count++) {
+      await write(": waiting\n\n");
+      await wait(250);
+    }
+  },
   async tool({ write, body }) {
     if (body.messages.at(-1).role === "tool") {
       await write(chunk({ content: `The tool says: ${JSON.parse(body.messages.at(-1).content).time_zone}` }) + finish());
@@ -116,17 +127,40 @@ const SCRIPTS = {
     );
   },
 };
+const refused = [429, errorBody("rate_limited", "Your limit of 10 a minute is used up.")];
 const REFUSALS = {
+  reset: [...refused, { "x-ratelimit-reset-requests": "1m5s" }],
   unauthorized: [401, errorBody("unauthenticated", "The token is not valid."), {}],
   limited: [429, errorBody("rate_limited", "Your limit of 60 a minute is used up."), { "Retry-After": "2" }],
   missing: [404, errorBody("model_not_found", "No model 'nope'.", { param: "model" }), {}],
   html: [502, "<h1>Bad gateway</h1>", { "Content-Type": "text/html" }],
 };
 
-/** Starts it on a free port. Returns {url, requests, faults, close}. */
+/** The completion a finished job carries. */
+export const completion = (content) => ({
+  id: "chatcmpl-2", object: "chat.completion", model: "groq-gpt-oss-120b",
+  choices: [{ index: 0, message: { role: "assistant", content }, finish_reason: "stop" }],
+  usage: { prompt_tokens: 5, completion_tokens: 7, total_tokens: 12 }, codeex: receipt(answered),
+});
+
+/**
+ * Starts it on a free port. Returns {url, requests, faults, jobs, admin, close}. `jobs` maps an id to
+ * {job, reads, cancels, late}: a test changes `job`, and `late` makes a cancellation too late.
+ */
 export async function startMock({ simulator = true } = {}) {
   const requests = [];
+  const jobs = new Map();
+  const admin = mockAdmin();
   let faults = {};
+  const newJob = () => {
+    const id = `job_${String(jobs.size + 1).padStart(4, "0")}`;
+    const job = {
+      id, object: "job", kind: "chat", status: "queued", progress: { done: 0, total: 1 }, position: 3, estimated_wait_seconds: 40,
+      created_at: new Date().toISOString(), expires_at: new Date(Date.now() + 86_400_000).toISOString(), attempts: 0,
+    };
+    jobs.set(id, { job, reads: 0, cancels: 0, late: false });
+    return job;
+  };
   const server = createServer((request, response) => {
     handle(request, response).catch(() => response.destroy());
   });
@@ -157,7 +191,25 @@ export async function startMock({ simulator = true } = {}) {
       requests.push({ body, authorization: request.headers.authorization, gone: false });
       return chat(requests.at(-1), response, json);
     }
+    const asked = /^\/v1\/jobs\/(\w+)(\/cancel)?$/.exec(pathname);
+    if (asked) return json(...jobAnswer(jobs.get(asked[1]), Boolean(asked[2])));
+    if (pathname.startsWith("/admin/api/")) {
+      const path = pathname.slice("/admin/api/".length);
+      return json(...admin.answer(request.method, path, searchParams, body, request.headers.authorization));
+    }
     return file(pathname, response);
+  }
+
+  function jobAnswer(held, cancel) {
+    if (!held) return [404, errorBody("not_found", "No such job.")];
+    if (!cancel) {
+      held.reads += 1;
+      return [200, held.job];
+    }
+    held.cancels += 1;
+    if (held.late) return [409, errorBody("conflict", "The job is being worked on.")];
+    held.job = { ...held.job, status: "cancelled", position: undefined };
+    return [200, held.job];
   }
 
   async function chat(record, response, json) {
@@ -168,6 +220,10 @@ export async function startMock({ simulator = true } = {}) {
     if (refusal) return json(...refusal);
     const script = SCRIPTS[text] ?? SCRIPTS.hello;
     response.on("close", () => (record.gone = !response.writableFinished));
+    if (text === "queue whole" || (text === "queue" && !body.stream)) {
+      const job = newJob();
+      return json(202, job, { Location: `/v1/jobs/${job.id}` });
+    }
     const broken = Object.keys(faults).includes("groq");
     if (!body.stream || broken) {
       const attempts = broken
@@ -197,12 +253,12 @@ export async function startMock({ simulator = true } = {}) {
         if (at % 5 === 0) await new Promise(setImmediate);
       }
     };
-    await script({ write, response, body, gone: () => record.gone });
+    await script({ write, response, body, newJob, gone: () => record.gone });
     response.end();
   }
 
   async function file(pathname, response) {
-    const path = join(dist, normalize(pathname === "/" ? "/index.html" : pathname));
+    const path = join(dist, normalize(pathname === "/" ? "/index.html" : pathname === "/admin" ? "/admin.html" : pathname));
     const content = path.startsWith(dist) ? await readFile(path).catch(() => null) : null;
     response.writeHead(content ? 200 : 404, { "Content-Type": TYPES[extname(path)] ?? "application/octet-stream" });
     response.end(content ?? "not found");
@@ -213,6 +269,8 @@ export async function startMock({ simulator = true } = {}) {
     url: `http://127.0.0.1:${server.address().port}`,
     requests,
     faults: () => faults,
+    jobs,
+    admin: admin.state,
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

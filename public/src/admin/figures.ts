@@ -1,0 +1,83 @@
+// Sums and rates of the traffic figures.
+import type { Attempts, CategoryFigures, Hour } from "./shapes.ts";
+
+export interface Totals {
+  requests: number;
+  answered: number;
+  fallbacks: number;
+  primary: number;
+  depth: number;
+}
+
+const ZERO: Totals = { requests: 0, answered: 0, fallbacks: 0, primary: 0, depth: 0 };
+
+export function totals(categories: CategoryFigures[]): Totals {
+  return categories.reduce(
+    (sum, each) => ({
+      requests: sum.requests + each.requests,
+      answered: sum.answered + each.answered,
+      fallbacks: sum.fallbacks + each.fallbacks,
+      primary: sum.primary + each.primary,
+      depth: sum.depth + each.depth,
+    }),
+    ZERO,
+  );
+}
+
+/** The categories of several hours, added up, the busiest first. */
+export function byCategory(hours: Hour[]): CategoryFigures[] {
+  const found = new Map<string, CategoryFigures>();
+  for (const { categories } of hours) {
+    for (const each of categories) {
+      const sum = totals([...(found.has(each.name) ? [found.get(each.name) as CategoryFigures] : []), each]);
+      found.set(each.name, { name: each.name, ...sum });
+    }
+  }
+  return [...found.values()].sort((a, b) => b.requests - a.requests || a.name.localeCompare(b.name));
+}
+
+/** Attempts by provider over several hours, the busiest first. */
+export function byProvider(hours: Hour[]): (Attempts & { name: string })[] {
+  const found = new Map<string, Attempts>();
+  for (const { providers } of hours) {
+    for (const [name, each] of providers) {
+      const sum = found.get(name) ?? { requests: 0, successes: 0, errors: 0, latencyMs: 0 };
+      found.set(name, {
+        requests: sum.requests + each.requests,
+        successes: sum.successes + each.successes,
+        errors: sum.errors + each.errors,
+        latencyMs: sum.latencyMs + each.latencyMs,
+      });
+    }
+  }
+  return [...found].map(([name, each]) => ({ name, ...each })).sort((a, b) => b.requests - a.requests);
+}
+
+export interface Slot {
+  /** UTC hour of the day, 0-23. */
+  hour: number;
+  key: string;
+  requests: number;
+  /** Answered by the head of the chain, by another model, by nobody. */
+  primary: number;
+  rescued: number;
+  unanswered: number;
+}
+
+/** The last 24 hours up to `now`, quiet ones included. */
+export function slots(hours: Hour[], now: Date): Slot[] {
+  const byKey = new Map(hours.map((hour) => [hour.hour, totals(hour.categories)]));
+  return Array.from({ length: 24 }, (_, at) => {
+    const time = new Date(now.getTime() - (23 - at) * 3_600_000);
+    const key = time.toISOString().slice(0, 13).replace(/\D/g, "");
+    const { requests, answered, primary } = byKey.get(key) ?? ZERO;
+    return {
+      key,
+      hour: time.getUTCHours(),
+      requests,
+      primary,
+      rescued: Math.max(0, answered - primary),
+      unanswered: Math.max(0, requests - answered),
+    };
+  });
+}
