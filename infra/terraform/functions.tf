@@ -133,7 +133,7 @@ resource "google_cloudfunctions2_function" "function" {
 }
 
 # Public at the network, closed at the door: every path but /health wants a Firebase ID token. The
-# others are open to the one account that calls them (tasks.tf).
+# others are open to the one account that Cloud Tasks and Cloud Scheduler call with (tasks.tf).
 resource "google_cloud_run_service_iam_member" "public" {
   for_each = { for name, function in local.functions : name => function if function.public }
 

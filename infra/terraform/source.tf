@@ -27,7 +27,8 @@ resource "google_storage_bucket_object" "source" {
   source = "${local.archive_dir}/${replace(each.key, "-", "_")}.zip"
 }
 
-# Images of past deployments pile up and are billed beyond 0.5 GB: keep the last two of each.
+# Images of past deployments pile up and are billed beyond 0.5 GB: keep the last of
+# each function. (Cloud Run keeps a copy of what serves.)
 resource "google_artifact_registry_repository" "functions" {
   location               = var.region
   repository_id          = "codeex-functions"
@@ -36,10 +37,10 @@ resource "google_artifact_registry_repository" "functions" {
   cleanup_policy_dry_run = false
 
   cleanup_policies {
-    id     = "keep-last-two"
+    id     = "keep-last"
     action = "KEEP"
     most_recent_versions {
-      keep_count = 2
+      keep_count = 1
     }
   }
 

@@ -1,5 +1,6 @@
-# What calls the private functions: Cloud Tasks the worker, Cloud Scheduler health-cron. Each has an
-# account of its own, and only that account may invoke.
+# What calls the private functions: Cloud Tasks the worker, Cloud Scheduler health-cron. Both do it in
+# the name of one account, which only they may be called by and which the functions know by its
+# e-mail (TASKS_SERVICE_ACCOUNT).
 locals {
   tasks_queue = "codeex"
 
@@ -46,7 +47,7 @@ resource "google_cloud_tasks_queue" "queue" {
 
 resource "google_service_account" "tasks" {
   account_id   = "codeex-tasks"
-  display_name = "Calls the worker of CODEEX Router for Cloud Tasks"
+  display_name = "Calls the private functions of CODEEX Router"
 
   depends_on = [google_project_service.used]
 }
@@ -58,18 +59,11 @@ resource "google_cloud_run_service_iam_member" "tasks_call_worker" {
   member   = google_service_account.tasks.member
 }
 
-resource "google_service_account" "scheduler" {
-  account_id   = "codeex-scheduler"
-  display_name = "Calls the cron functions of CODEEX Router for Cloud Scheduler"
-
-  depends_on = [google_project_service.used]
-}
-
-resource "google_cloud_run_service_iam_member" "scheduler_calls_health_cron" {
+resource "google_cloud_run_service_iam_member" "schedule_calls_health_cron" {
   location = var.region
   service  = google_cloudfunctions2_function.function["health-cron"].name
   role     = "roles/run.invoker"
-  member   = google_service_account.scheduler.member
+  member   = google_service_account.tasks.member
 }
 
 resource "google_cloud_scheduler_job" "health" {
@@ -90,13 +84,13 @@ resource "google_cloud_scheduler_job" "health" {
     uri         = "https://health-cron-${local.run_host}/cron/health"
 
     oidc_token {
-      service_account_email = google_service_account.scheduler.email
+      service_account_email = google_service_account.tasks.email
       audience              = "https://health-cron-${local.run_host}"
     }
   }
 
   depends_on = [
-    google_cloud_run_service_iam_member.scheduler_calls_health_cron,
+    google_cloud_run_service_iam_member.schedule_calls_health_cron,
     google_project_service.used,
   ]
 }

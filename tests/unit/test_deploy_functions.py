@@ -64,7 +64,8 @@ def test_private_functions_take_nothing_from_outside() -> None:
     assert closed == PRIVATE
 
 
-def test_each_private_function_has_one_caller_and_everybody_may_call_the_others() -> None:
+def test_private_functions_have_one_caller_and_everybody_may_call_the_others() -> None:
+    """The account they know by its e-mail (TASKS_SERVICE_ACCOUNT)."""
     invokers = {
         str(block.attributes["service"]): str(literal(block.attributes["member"]))
         for block in resources("google_cloud_run_service_iam_member").values()
@@ -74,7 +75,7 @@ def test_each_private_function_has_one_caller_and_everybody_may_call_the_others(
     assert invokers == {
         service % "each.key": "allUsers",
         service % '"worker"': "${google_service_account.tasks.member}",
-        service % '"health-cron"': "${google_service_account.scheduler.member}",
+        service % '"health-cron"': "${google_service_account.tasks.member}",
     }
     public = resources("google_cloud_run_service_iam_member")["public"]
     assert "in local.functions" in str(public.attributes["for_each"])
@@ -160,7 +161,7 @@ def test_schedule_calls_the_sweep_every_five_minutes_and_waits_for_it() -> None:
     assert target.attributes["uri"] == '"https://health-cron-${local.run_host}/cron/health"'
     (token,) = target.inner("oidc_token")
     assert token.attributes["audience"] == '"https://health-cron-${local.run_host}"'
-    assert token.attributes["service_account_email"] == "${google_service_account.scheduler.email}"
+    assert token.attributes["service_account_email"] == "${google_service_account.tasks.email}"
     limit = timeout_s(DEPLOYED["health-cron"])
     assert seconds(job.attributes["attempt_deadline"]) == limit < 300
 

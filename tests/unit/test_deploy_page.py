@@ -6,9 +6,11 @@ import re
 
 import pytest
 
-from infra.hcl import Block, load_folder
+from infra.functions import deployed
+from infra.hcl import Block, literal, load_folder
 from infra.package import ROOT
 from infra.provider_facts import TERRAFORM, load_facts
+from shared.settings import load_settings
 
 PAGE = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
 BLOCKS = load_folder(TERRAFORM)
@@ -51,17 +53,53 @@ def test_commands_name_what_exists() -> None:
 
 
 def test_figures_are_those_of_the_terraform_files() -> None:
-    function = one("resource", "google_cloudfunctions2_function", "chat")
-    (service,) = function.inner("service_config")
-    assert f"| longest request | {service.attributes['timeout_seconds']} s |" in PAGE
-    assert service.attributes["available_cpu"] == '"1"'
-    assert service.attributes["available_memory"] == '"1Gi"'
-    assert "as many as vCPU-seconds (1 GiB)" in PAGE
-    together = service.attributes["max_instance_request_concurrency"]
+    functions = {one.name: one.service for one in deployed(BLOCKS)}
+    chat = functions["chat"]
+    assert f"| longest request | {chat['timeout_seconds']} s |" in PAGE
+    assert {literal(service["available_cpu"]) for service in functions.values()} == {"1"}
+    halved = {name for name, one in functions.items() if one["available_memory"] == '"512Mi"'}
+    assert halved == {"jobs", "admin", "health-cron"}
+    assert literal(chat["available_memory"]) == "1Gi"
+    assert "as many as vCPU-seconds (1 GiB), of jobs, admin and cron half" in PAGE
+    together = chat["max_instance_request_concurrency"]
     assert f"each takes {together} requests at a time" in PAGE
-    for name in ("chat_max_instances", "chat_min_instances", "provider_keys_version"):
+    assert functions["worker"]["max_instance_request_concurrency"] == 4
+    assert "each runs four jobs, three of them interactive and one in bulk" in PAGE
+    for name in (
+        "chat_max_instances",
+        "chat_min_instances",
+        "firestore_location",
+        "provider_keys_version",
+        "worker_max_instances",
+    ):
         default = one("variable", name).attributes["default"]
-        assert f"| `{name}` | `{default}` |" in PAGE
+        assert f"| `{name}` | `{'null' if default is None else default}` |" in PAGE
+
+
+def test_every_function_is_introduced_with_its_longest_request() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \| [^|]+ \| ([\d,]+) s \|", PAGE, re.MULTILINE)
+    assert {name: int(limit.replace(",", "")) for name, limit in rows} == {
+        one.name: one.service["timeout_seconds"] for one in deployed(BLOCKS)
+    }
+
+
+def test_outputs_and_grants_named_are_made() -> None:
+    outputs = {block.labels[0] for block in BLOCKS if block.kind == "output"}
+    assert set(re.findall(r"output -raw (\w+)", PAGE)) <= outputs
+    assert {f"`{name}`" for name in outputs} <= set(re.findall(r"`\w+`", PAGE))
+    job = one("resource", "google_cloud_scheduler_job", "health")
+    assert f"scheduler jobs run {literal(job.attributes['name'])} " in PAGE
+    assert "import google_firestore_database.default" in PAGE
+    one("resource", "google_firestore_database", "default")
+
+
+def test_client_limits_are_the_defaults() -> None:
+    """REQUIREMENTS R18.6, R18.7; the contract, Client limits."""
+    limits = load_settings({}).config.client_limits
+    text = " ".join(PAGE.split())
+    assert f"each user {limits.user_rpm} requests a minute" in text
+    assert f"each address {limits.ip_rpm} for those" in text
+    assert f"and {limits.ip_signed_in_rpm} for others" in text
 
 
 def test_versions_are_those_that_are_checked() -> None:
