@@ -6,15 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from infra.package import ROOT
+from infra.package import ROOT, functions
 from tests.support.function_process import FunctionProcess
 
 SOURCE = ("--source", "functions/chat/main.py")
 
 
-def start(environment: dict[str, str], output: Path) -> tuple[int, list[str]]:
+def start(
+    environment: dict[str, str], output: Path, arguments: tuple[str, ...] = SOURCE
+) -> tuple[int, list[str]]:
     """Exit code and printed lines of a real process that must end by itself."""
-    function = FunctionProcess(ROOT, {"PYTHONPATH": ".", **environment}, output, arguments=SOURCE)
+    function = FunctionProcess(
+        ROOT, {"PYTHONPATH": ".", **environment}, output, arguments=arguments
+    )
     try:
         code = function.wait_end()
     finally:
@@ -22,15 +26,18 @@ def start(environment: dict[str, str], output: Path) -> tuple[int, list[str]]:
     return code, function.output.splitlines()
 
 
-def test_deployed_function_takes_no_auth_emulator(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", functions())
+def test_no_deployed_function_takes_an_auth_emulator(folder: str, tmp_path: Path) -> None:
     """Its tokens are unsigned: anybody could sign in as anybody (contract, Identity)."""
+    name = folder.replace("_", "-")
     code, lines = start(
-        {"K_SERVICE": "chat", "FIREBASE_AUTH_EMULATOR_HOST": "127.0.0.1:9099"},
+        {"K_SERVICE": name, "FIREBASE_AUTH_EMULATOR_HOST": "127.0.0.1:9099"},
         tmp_path / "output.txt",
+        ("--source", f"functions/{folder}/main.py", "--target", folder),
     )
     assert code == 1
     assert len(lines) == 1
-    assert lines[0].startswith("chat cannot start: FIREBASE_AUTH_EMULATOR_HOST: must not be set")
+    assert lines[0].startswith(f"{name} cannot start: FIREBASE_AUTH_EMULATOR_HOST: must not be set")
 
 
 def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
