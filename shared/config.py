@@ -66,22 +66,27 @@ class Rule(_Strict):
     note: str = ""
 
 
+# Far above any provider's limit, and far below what the stores can count to.
+Count = Annotated[int, Field(ge=0, le=10**12)]
+PerMinute = Annotated[int, Field(ge=1, le=10**6)]
+
+
 class LimitOverride(_Strict):
     """An entry of ``limits``: replaces what the catalog says (contract, Runtime configuration)."""
 
-    rpm: Annotated[int, Field(ge=0)] | None = None
-    rpd: Annotated[int, Field(ge=0)] | None = None
-    tpm: Annotated[int, Field(ge=0)] | None = None
-    tpd: Annotated[int, Field(ge=0)] | None = None
-    characters_per_month: Annotated[int, Field(ge=0)] | None = None
+    rpm: Count | None = None
+    rpd: Count | None = None
+    tpm: Count | None = None
+    tpd: Count | None = None
+    characters_per_month: Count | None = None
 
 
 class ClientLimits(_Strict):
     """Requests a minute (R18.6, 18.7)."""
 
-    user_rpm: Annotated[int, Field(ge=1)] = 10
-    ip_rpm: Annotated[int, Field(ge=1)] = 50
-    ip_signed_in_rpm: Annotated[int, Field(ge=1)] = 600
+    user_rpm: PerMinute = 10
+    ip_rpm: PerMinute = 50
+    ip_signed_in_rpm: PerMinute = 600
 
 
 class ModelOverride(_Strict):
@@ -173,16 +178,44 @@ class RuntimeConfig(_Strict):
 
 def parse_config(data: Mapping[str, object]) -> RuntimeConfig:
     """A validated configuration. Raises ``SettingsError`` listing every problem with its path."""
-    if not data:
-        return RuntimeConfig.model_construct()
-    try:
-        return RuntimeConfig.model_validate_json(json.dumps(data))
-    except ValidationError as error:
-        problems = [
-            f"{'.'.join(str(part) for part in item['loc']) or 'configuration'}: {item['msg']}"
-            for item in error.errors()
-        ]
-        raise SettingsError(problems) from None
+    config, problems = survey_config(data)
+    if problems:
+        raise SettingsError(problems)
+    return config
+
+
+def survey_config(data: Mapping[str, object]) -> tuple[RuntimeConfig, list[str]]:
+    """As much of a configuration as is right, and every problem of the rest with its path.
+
+    A wrong rule, model or limit is left out by itself, anything else with its section, so that
+    what remains can be checked further in the same pass.
+    """
+    problems: list[str] = []
+    rest = dict(data)
+    while rest:
+        try:
+            return RuntimeConfig.model_validate_json(json.dumps(rest)), problems
+        except ValidationError as error:
+            for item in error.errors(include_url=False, include_input=False):
+                path = [str(part) for part in item["loc"] if part != "[key]"]
+                problems.append(f"{'.'.join(path) or 'configuration'}: {item['msg']}")
+                rest = _without(rest, path)
+    return RuntimeConfig.model_construct(), problems
+
+
+# Sections whose entries stand alone.
+_TABLES = frozenset({"rules", "limits", "models"})
+
+
+def _without(data: dict[str, object], path: list[str]) -> dict[str, object]:
+    """``data`` without the entry or section that ``path`` leads into."""
+    if not path:
+        return {}
+    section = data.get(path[0])
+    left = {name: value for name, value in data.items() if name != path[0]}
+    if path[0] in _TABLES and len(path) > 1 and isinstance(section, Mapping):
+        left[path[0]] = {name: value for name, value in section.items() if name != path[1]}
+    return left
 
 
 def merge_patch(target: Mapping[str, object], patch: Mapping[str, object]) -> dict[str, object]:

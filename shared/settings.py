@@ -37,10 +37,16 @@ class ProviderSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything the environment says, parsed."""
+    """Everything the environment says, parsed.
+
+    ``base_config`` is the configuration as ``CODEEX_CONFIG`` over the environment give it, before
+    defaults fill it up: what was stored by PATCH is merged on top of it. ``config`` is its checked
+    form. ``tasks_service_account``: who Cloud Tasks and Cloud Scheduler call as (an e-mail).
+    """
 
     providers: dict[str, ProviderSettings]
     config: RuntimeConfig
+    base_config: Mapping[str, object] = field(default_factory=dict)
     project: str | None = None
     log_level: str = "INFO"
     safety_fail_mode: Literal["open", "closed"] = "closed"
@@ -59,6 +65,7 @@ class Settings:
     tasks_location: str | None = None
     tasks_queue: str | None = None
     worker_url: str | None = None
+    tasks_service_account: str | None = None
     simulate: str = ""
 
 
@@ -123,7 +130,8 @@ def load_settings(env: Mapping[str, str]) -> Settings:
     """
     read = _Reader(env)
     providers = _providers(read)
-    config = _runtime_config(read)
+    base_config = _base_config(read)
+    config = _checked(read, base_config)
     origins = read.names("ALLOWED_ORIGINS")
     for origin in origins:
         if origin != "*" and not origin.startswith(("http://", "https://")):
@@ -132,6 +140,7 @@ def load_settings(env: Mapping[str, str]) -> Settings:
     settings = Settings(
         providers=providers,
         config=config,
+        base_config=base_config,
         project=read.text("GOOGLE_CLOUD_PROJECT") or read.text("GCLOUD_PROJECT"),
         log_level=level.upper(),
         safety_fail_mode="open"
@@ -152,6 +161,7 @@ def load_settings(env: Mapping[str, str]) -> Settings:
         tasks_location=read.text("TASKS_LOCATION"),
         tasks_queue=read.text("TASKS_QUEUE"),
         worker_url=read.text("WORKER_URL"),
+        tasks_service_account=read.text("TASKS_SERVICE_ACCOUNT"),
         simulate=_simulate(read),
     )
     if settings.on_cloud_run and settings.auth_emulator:
@@ -204,8 +214,8 @@ def _providers(read: _Reader) -> dict[str, ProviderSettings]:
     return found
 
 
-def _runtime_config(read: _Reader) -> RuntimeConfig:
-    """Defaults < environment < ``CODEEX_CONFIG`` (what was stored by PATCH comes on top later)."""
+def _base_config(read: _Reader) -> dict[str, object]:
+    """Environment < ``CODEEX_CONFIG`` (what was stored by PATCH comes on top later)."""
     merged: dict[str, object] = {}
     flags = {
         name: read.flag(name, field_info.default)
@@ -226,6 +236,10 @@ def _runtime_config(read: _Reader) -> RuntimeConfig:
     path = read.text("CODEEX_CONFIG")
     if path is not None:
         merged = merge_patch(merged, _config_file(read, path))
+    return merged
+
+
+def _checked(read: _Reader, merged: Mapping[str, object]) -> RuntimeConfig:
     try:
         return parse_config(merged)
     except SettingsError as error:

@@ -44,6 +44,7 @@ SAMPLES = {
     "TASKS_LOCATION": "us-central1",
     "TASKS_QUEUE": "a-queue",
     "WORKER_URL": "https://worker",
+    "TASKS_SERVICE_ACCOUNT": "tasks@project.iam.gserviceaccount.com",
     "FUNCTION_REGION": "us-central1",
     "SIMULATE": "all",
 }
@@ -97,7 +98,8 @@ def changed_fields(name: str) -> set[str]:
     found = {
         f"settings.{field.name}"
         for field in fields(Settings)
-        if field.name != "config" and getattr(plain, field.name) != getattr(told, field.name)
+        if field.name not in ("config", "base_config")
+        and getattr(plain, field.name) != getattr(told, field.name)
     }
     return found | {
         f"config.{field}"
