@@ -155,10 +155,8 @@ export async function cancelWaiting(turn: AnswerTurn): Promise<void> {
     else followed.get(turn.id)?.();
   } catch (error) {
     const problem = error instanceof ApiError ? error.problem : connectionProblem();
-    const late = problem.status === 409;
-    changeAnswer(turn.id, {
-      jobNote: late ? "Too late to cancel: it is being answered." : problem.message,
-    });
-    if (late) followed.get(turn.id)?.();
+    if (problem.status !== 409) return changeAnswer(turn.id, { jobNote: problem.message });
+    changeAnswer(turn.id, { tooLate: true });
+    followed.get(turn.id)?.();
   }
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
-import { answer, ask, launch, open } from "./support/browser.mjs";
+import { answer, ask, launch, open, openDashboard } from "./support/browser.mjs";
 import { startMock } from "./support/mock_server.mjs";
 
 const require = createRequire(new URL("../../public/package.json", import.meta.url));
@@ -22,17 +22,12 @@ after(async () => {
 
 for (const colorScheme of ["light", "dark"]) {
   for (const width of [1280, 375]) {
+    // The rules run as a script of the test's own, which the page's policy rightly refuses.
+    const options = { colorScheme, viewport: { width, height: 800 }, reducedMotion: "reduce", bypassCSP: true };
+
     test(`no violation in ${colorScheme} at ${width} px`, async () => {
-      // The rules run as a script of the test's own, which the page's policy rightly refuses.
-      const page = await open(browser, mock.url, {
-        colorScheme, viewport: { width, height: 800 }, reducedMotion: "reduce", bypassCSP: true,
-      });
-      await page.evaluate(axe);
-      const check = async (view) => {
-        const { violations } = await page.evaluate(() => window.axe.run());
-        const found = violations.map(({ id, nodes }) => `${view}: ${id} at ${nodes.map((node) => node.html)}`);
-        assert.deepEqual(found, []);
-      };
+      const page = await open(browser, mock.url, options);
+      const check = await checker(page);
       await check("empty");
       await ask(page, "code");
       const last = await answer(page);
@@ -42,6 +37,9 @@ for (const colorScheme of ["light", "dark"]) {
       await ask(page, "limited");
       await answer(page, "failed");
       await check("error");
+      await ask(page, "queue");
+      await page.getByRole("region", { name: "Waiting in line" }).waitFor();
+      await check("queued");
       await page.getByRole("button", { name: /^Model:/ }).click();
       await page.getByRole("option", { name: /Kimi/ }).waitFor();
       await check("models");
@@ -55,5 +53,36 @@ for (const colorScheme of ["light", "dark"]) {
       }
       await page.context().close();
     });
+
+    test(`no violation on the dashboard in ${colorScheme} at ${width} px`, async () => {
+      const page = await openDashboard(browser, mock.url, options);
+      const check = await checker(page);
+      await check("figures");
+      for (const row of await page.locator(".provider-row summary").all()) await row.click();
+      for (const row of await page.locator(".in-force summary").all()) await row.click();
+      await check("all open");
+      await page.getByRole("textbox", { name: "Change it" }).fill('{"nope": 1, "client_limits": {"user_rpm": null}}');
+      await page.getByRole("button", { name: "Store 2 changes" }).click();
+      await page.getByRole("alert").waitFor();
+      await check("refused");
+      await page.getByRole("button", { name: "Roll back to version 1" }).click();
+      await check("confirm");
+      await page.keyboard.press("Escape");
+      await page.getByRole("button", { name: /Signed in as/ }).click();
+      await page.getByRole("button", { name: "bob", exact: true }).click();
+      await page.getByText("Not an administrator").waitFor();
+      await check("forbidden");
+      await page.context().close();
+    });
   }
+}
+
+/** A function that runs the rules on the page as it is now. */
+async function checker(page) {
+  await page.evaluate(axe);
+  return async (view) => {
+    const { violations } = await page.evaluate(() => window.axe.run());
+    const found = violations.map(({ id, nodes }) => `${view}: ${id} at ${nodes.map((node) => node.html)}`);
+    assert.deepEqual(found, []);
+  };
 }

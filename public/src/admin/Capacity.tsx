@@ -72,11 +72,14 @@ function ProviderRow(props: { group: Group }) {
       <div class="inside">
         {own && own.held.length > 0 && <Leases leases={own.held} />}
         {models.length > 0 && <Models provider={provider} rows={models} />}
-        {own?.dayReset && <p class="note">A day's limits begin again at: {words(own.dayReset)}.</p>}
+        {own?.dayReset && <p class="note">{dayOf(own.dayReset)}</p>}
       </div>
     </details>
   );
 }
+
+const dayOf = (reset: string): string =>
+  reset === "rolling" ? "A day's limits count the last 24 hours." : `A day's limits begin again at midnight, ${reset}.`;
 
 function Closed(props: { quota: Quota | undefined }) {
   const closed = props.quota?.closed;

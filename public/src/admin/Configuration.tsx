@@ -87,8 +87,8 @@ function InForce(props: { config: Config }) {
 
 function Section(props: { name: string; value: unknown; stored: Loose }) {
   const { name, value, stored } = props;
-  const rows = leaves(value).filter((row) => row.path !== "" || !isEmpty(row.value));
-  const set = rows.filter((row) => isStored(stored, path(name, row.path))).length;
+  const rows = leaves(value, [name]).filter((row) => row.keys.length > 1 || !isEmpty(row.value));
+  const set = rows.filter((row) => isStored(stored, row.keys)).length;
   return (
     <details>
       <summary>
@@ -102,8 +102,8 @@ function Section(props: { name: string; value: unknown; stored: Loose }) {
       {rows.length > 0 && (
         <ul class="values" tabIndex={0} aria-label={`Values of ${name}`}>
           {rows.map((row) => (
-            <li key={row.path} data-stored={isStored(stored, path(name, row.path))}>
-              {row.path && <code class="path">{row.path}</code>}
+            <li key={row.keys.join("\n")} data-stored={isStored(stored, row.keys)}>
+              {row.keys.length > 1 && <code class="path">{row.keys.slice(1).join(".")}</code>}
               <code class="value">{JSON.stringify(row.value)}</code>
             </li>
           ))}
@@ -113,5 +113,4 @@ function Section(props: { name: string; value: unknown; stored: Loose }) {
   );
 }
 
-const path = (name: string, below: string): string => (below ? `${name}.${below}` : name);
 const isEmpty = (value: unknown): boolean => JSON.stringify(value) === "{}" || JSON.stringify(value) === "[]";

@@ -59,8 +59,8 @@ export function History() {
 
 /** The values a patch sets, on one line. */
 function inShort(version: Version): string {
-  const set = leaves(version.patch).filter((leaf) => leaf.path !== "");
-  return set.length === 0 ? "{}" : set.map((leaf) => `${leaf.path}: ${JSON.stringify(leaf.value)}`).join(", ");
+  const set = leaves(version.patch).filter((leaf) => leaf.keys.length > 0);
+  return set.length === 0 ? "{}" : set.map((leaf) => `${leaf.keys.join(".")}: ${JSON.stringify(leaf.value)}`).join(", ");
 }
 
 function Confirm(props: { version: Version; from: number; onClose: () => void }) {

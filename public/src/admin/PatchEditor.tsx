@@ -18,7 +18,7 @@ export function PatchEditor(props: { config: Config }) {
   const [problem, setProblem] = useState<Problem | null>(null);
   const [saved, setSaved] = useState("");
   const parsed = useMemo(() => parsePatch(text), [text]);
-  const diff = "patch" in parsed ? changes(props.config.config, parsed.patch) : [];
+  const diff = "patch" in parsed ? changes(props.config.config, props.config.stored, parsed.patch) : [];
   const ready = diff.length > 0 && !saving;
 
   const write = (next: string) => {
@@ -97,10 +97,10 @@ function Diff(props: { changes: Change[] }) {
   return (
     <ul class="diff" tabIndex={0} aria-label="What changes">
       {props.changes.map((change) => (
-        <li key={change.path}>
-          <code class="path">{change.path}</code>
+        <li key={change.keys.join("\n")}>
+          <code class="path">{change.keys.join(".")}</code>
           <span class="hidden">from</span>
-          <del>{change.before === undefined ? "not set" : JSON.stringify(change.before)}</del>
+          {change.before === undefined ? <span class="note">not set</span> : <del>{JSON.stringify(change.before)}</del>}
           <span class="hidden">to</span>
           <ins>{change.after === undefined ? "default" : JSON.stringify(change.after)}</ins>
         </li>

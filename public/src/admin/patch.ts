@@ -2,38 +2,46 @@
 import type { Loose } from "./shapes.ts";
 
 export interface Change {
-  path: string;
-  /** undefined: was not there, or is given back to its default. */
+  keys: string[];
+  /** undefined: was not there. */
   before: unknown;
+  /** undefined: goes back to its default. */
   after: unknown;
+}
+
+/** A value that is no object, and the keys on the way to it. (Model ids have dots: no paths here.) */
+export interface Leaf {
+  keys: string[];
+  value: unknown;
 }
 
 const isObject = (value: unknown): value is Loose =>
   typeof value === "object" && value !== null && !Array.isArray(value);
+const isFilled = (value: unknown): value is Loose => isObject(value) && Object.keys(value).length > 0;
 
-/** The values that `patch` changes in `config`; a null gives a value back to its default. */
-export function changes(config: unknown, patch: Loose, below = ""): Change[] {
+/** The values that `patch` changes in `config`; a null gives back to its default what is `stored`. */
+export function changes(config: unknown, stored: Loose, patch: Loose, above: string[] = []): Change[] {
   const known = isObject(config) ? config : {};
   return Object.entries(patch).flatMap(([key, value]): Change[] => {
-    const path = below ? `${below}.${key}` : key;
+    const keys = [...above, key];
     const before = known[key];
-    if (isObject(value) && Object.keys(value).length > 0) return changes(before, value, path);
-    if (value === null) return before === undefined ? [] : [{ path, before, after: undefined }];
+    if (isFilled(value)) return changes(before, stored, value, keys);
+    if (value === null) return isStored(stored, keys) ? [{ keys, before, after: undefined }] : [];
     if (isObject(value) && isObject(before)) return []; // {} merges nothing into what is there
-    return JSON.stringify(before) === JSON.stringify(value) ? [] : [{ path, before, after: value }];
+    return JSON.stringify(before) === JSON.stringify(value) ? [] : [{ keys, before, after: value }];
   });
 }
 
-/** Every value that is no object, with its path. Empty objects count as values. */
-export function leaves(value: unknown, path = ""): { path: string; value: unknown }[] {
-  if (!isObject(value) || Object.keys(value).length === 0) return [{ path, value }];
-  return Object.entries(value).flatMap(([key, each]) => leaves(each, path ? `${path}.${key}` : key));
+/** Every value that is no object; empty objects count as values. */
+export function leaves(value: unknown, above: string[] = []): Leaf[] {
+  if (!isFilled(value)) return [{ keys: above, value }];
+  return Object.entries(value).flatMap(([key, each]) => leaves(each, [...above, key]));
 }
 
-/** Whether anything at or below this path is set in `stored`. */
-export function isStored(stored: Loose, path: string): boolean {
+/** Whether anything at or below these keys is set in `stored`. */
+export function isStored(stored: Loose, keys: string[]): boolean {
   let value: unknown = stored;
-  for (const key of path.split(".")) {
+  for (const key of keys) {
     if (!isObject(value)) return value !== undefined; // a whole value above was stored
     value = value[key];
   }

@@ -80,16 +80,22 @@ export function keepCurrent(): () => void {
 }
 
 let dayReadAt = 0;
+/** Numbers of the readings: an answer that was overtaken by a later reading's is not taken. */
+let readings = 0;
+const taken = new Map<string, number>();
 
 /** Reads everything once. What does not answer keeps what is shown, and is named. */
 export async function refresh(): Promise<void> {
   const who = session.get().method;
   const bearer = await token();
   const problems = new Map<string, Problem>();
+  const reading = ++readings;
   const part = async (name: string, path: string, take: (body: unknown) => Partial<Known>) => {
     try {
       const body = await getJson(`/admin/api/${path}`, bearer);
-      if (session.get().method === who) known.update(take(body));
+      if (session.get().method !== who || reading < (taken.get(name) ?? 0)) return;
+      taken.set(name, reading);
+      known.update(take(body));
     } catch (error) {
       problems.set(name, problemFrom(error));
     }

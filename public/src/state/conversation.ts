@@ -44,6 +44,8 @@ export interface AnswerTurn {
   job?: Job;
   /** What went wrong while following the job; it is followed on. */
   jobNote?: string;
+  /** Cancelling came too late: the answer is on its way. */
+  tooLate?: boolean;
   /** Still without a provider after some seconds, on a stream that is kept alive. */
   noRoomYet?: boolean;
   /** Measured by the page, in ms from sending. */

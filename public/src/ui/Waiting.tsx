@@ -35,7 +35,7 @@ export function InLine(props: { turn: AnswerTurn; job: Job }) {
     <section class="in-line" aria-label="Waiting in line" data-running={running}>
       <header>
         <h2>{running ? <Dots /> : <Clock />}{running ? "Being answered" : "In line for capacity"}</h2>
-        <button type="button" class="button" disabled={cancelling} onClick={() => void cancel()}>
+        <button type="button" class="button" disabled={cancelling || turn.tooLate} onClick={() => void cancel()}>
           {cancelling ? "Cancelling" : "Cancel"}
         </button>
       </header>
@@ -64,6 +64,7 @@ export function InLine(props: { turn: AnswerTurn; job: Job }) {
           : "Every provider that could answer is at its limit. You can leave this page: the request keeps its place and the answer will be here."}
         {job.attempts > 1 && ` Attempt ${job.attempts}.`}
       </p>
+      {turn.tooLate && <p class="note trouble" role="status">Too late to cancel: it is being answered.</p>}
       {turn.jobNote && <p class="note trouble" role="status">{turn.jobNote}</p>}
       <p class="foot">
         <span class="id">

@@ -1,7 +1,7 @@
 // The admin API with figures that a test can set: quotas, jobs, traffic, configuration, store operations.
 
 const quota = (provider, model, limits, used, utilization, more = {}) => ({
-  provider, model, limits, day_reset: "midnight_pacific",
+  provider, model, limits, day_reset: "America/Los_Angeles",
   used: {
     minute: { requests: used.rpm ?? 0, tokens: used.tpm ?? 0 },
     day: { requests: used.rpd ?? 0, tokens: used.tpd ?? 0 },
@@ -144,7 +144,7 @@ export function mockAdmin() {
       }
       case "PATCH config": {
         const problems = Object.keys(body).filter((key) => !(key in BASE)).map((key) => `${key}: Extra inputs are not permitted`);
-        if (body.client_limits?.user_rpm < 1) problems.push("client_limits.user_rpm: Input should be greater than or equal to 1");
+        if ((body.client_limits?.user_rpm ?? 1) < 1) problems.push("client_limits.user_rpm: Input should be greater than or equal to 1");
         if (problems.length > 0) return error(400, "invalid_request", problems.join("\n"));
         return add(body, mergePatch(state.versions[0].stored, body));
       }

@@ -127,6 +127,7 @@ const SCRIPTS = {
     );
   },
 };
+for (const name of ["queue", "patient"]) SCRIPTS[name].waits = true; // no provider was chosen yet
 const refused = [429, errorBody("rate_limited", "Your limit of 10 a minute is used up.")];
 const REFUSALS = {
   reset: [...refused, { "x-ratelimit-reset-requests": "1m5s" }],
@@ -220,7 +221,7 @@ export async function startMock({ simulator = true } = {}) {
     if (refusal) return json(...refusal);
     const script = SCRIPTS[text] ?? SCRIPTS.hello;
     response.on("close", () => (record.gone = !response.writableFinished));
-    if (text === "queue whole" || (text === "queue" && !body.stream)) {
+    if (text === "queue" && !body.stream) {
       const job = newJob();
       return json(202, job, { Location: `/v1/jobs/${job.id}` });
     }
@@ -243,9 +244,8 @@ export async function startMock({ simulator = true } = {}) {
       }
       return json(200, { model, choices: [{ index: 0, message: { role: "assistant", content: "A whole answer." }, finish_reason: "stop" }], usage: { prompt_tokens: 1, completion_tokens: 3 }, codeex });
     }
-    response.writeHead(200, {
-      "Content-Type": "text/event-stream", "x-codeex-model": "groq-gpt-oss-120b", "x-codeex-provider": "groq", "x-request-id": "req_header",
-    });
+    const chosen = script.waits ? {} : { "x-codeex-model": "groq-gpt-oss-120b", "x-codeex-provider": "groq" };
+    response.writeHead(200, { "Content-Type": "text/event-stream", "x-request-id": "req_header", ...chosen });
     const write = async (data) => {
       const bytes = Buffer.from(data);
       for (let at = 0; at < bytes.length; at += 37) {
