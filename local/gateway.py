@@ -14,6 +14,8 @@ from functions_framework.aio import create_asgi_app
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local.hosting import Hosting, HostingError
+from local.private_functions import PREFIX as PRIVATE_PREFIX
+from local.private_functions import PRIVATE, PrivateFunctions
 from local.sim_api import PREFIX as SIM_PREFIX
 from local.static_pages import StaticPages
 from shared.app import SERVICES_KEY, Services
@@ -25,9 +27,10 @@ _CALLABLE = "/callable/"
 
 
 def load_functions(hosting: Hosting, root: Path) -> dict[str, ASGIApp]:
-    """Every function of the table by name. Raises ``HostingError`` for one without a folder."""
+    """Every function of the table by name, and the private ones. Raises ``HostingError`` for one
+    without a folder."""
     apps: dict[str, ASGIApp] = {}
-    for name in hosting.functions:
+    for name in (*hosting.functions, *PRIVATE):
         target = name.replace("-", "_")
         source = root / "functions" / target / "main.py"
         if not source.is_file():
@@ -48,6 +51,7 @@ class Gateway:
         sim: ASGIApp,
         pages: StaticPages,
         blobs: ASGIApp,
+        secret: str,
     ) -> None:
         self._hosting = hosting
         self._functions = functions
@@ -55,6 +59,9 @@ class Gateway:
         self._sim = sim
         self._pages = pages
         self._blobs = blobs
+        self._private = PrivateFunctions(
+            {name: functions[name] for name in PRIVATE if name in functions}, secret
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -66,6 +73,12 @@ class Gateway:
             return
         if path.startswith(BLOBS_PREFIX):
             await self._blobs(scope, receive, send)
+            return
+        if path.startswith(PRIVATE_PREFIX) and self._private.has(path):
+            if self._private.allows(scope):
+                await self._private({**scope, SERVICES_KEY: self._services}, receive, send)
+            else:
+                await self._pages.serve(scope, send)
             return
         function = self._hosting.function_for(path)
         if function is None:
@@ -82,8 +95,11 @@ class Gateway:
         """A function addressed by its own name, and the path it sees."""
         if path.startswith(_CALLABLE):
             name, _, rest = path[len(_CALLABLE) :].partition("/")
-            return (name, f"/{rest}") if name in self._functions else (None, path)
+            return (name, f"/{rest}") if self._public(name) else (None, path)
         match = _EMULATOR.fullmatch(path)
-        if match is not None and match.group(1) in self._functions:
+        if match is not None and self._public(match.group(1)):
             return match.group(1), match.group(2) or "/"
         return None, path
+
+    def _public(self, name: str) -> bool:
+        return name in self._functions and name not in PRIVATE

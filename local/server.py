@@ -7,11 +7,13 @@ import contextlib
 import logging
 import os
 import random
+import secrets
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import aiohttp
 import uvicorn
 import uvloop
 
@@ -21,6 +23,7 @@ from local.dev_identity import DevAuthenticator
 from local.gateway import Gateway, load_functions
 from local.hosting import HostingError, read_hosting
 from local.pages_build import PagesBuild
+from local.private_functions import Platform
 from local.sim.server import Simulator
 from local.sim_api import SimApi
 from local.startup import StartError, StartOptions, with_simulator
@@ -30,6 +33,7 @@ from shared.catalog.load import CatalogError, load_catalog
 from shared.clock import SystemClock
 from shared.providers.http import HttpPool
 from shared.storage.blobs_folder import FolderBlobs
+from shared.storage.documents import DocumentStore
 
 # Seconds that answers under way get after Ctrl-C; then they are cut.
 _GRACE_S = 1
@@ -121,16 +125,29 @@ async def _serve(
         certificates = HttpPool()
         stack.push_async_callback(certificates.close)
         real = firebase_authenticator(settings, certificates, clock)
-        services = build_services(settings, authenticator=DevAuthenticator(real), clock=clock)
+        services = build_services(
+            settings,
+            authenticator=DevAuthenticator(real),
+            clock=clock,
+            on_task=lambda: platform.wake(),
+        )
         stack.push_async_callback(services.close)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        secret = secrets.token_urlsafe(32)
+        # A store of its own over the same database: what the platform reads is nobody's bill.
+        tickets = DocumentStore(services.stores.documents.backend, clock=clock, rng=rng)
+        here = _own_address(listening)
+        platform = Platform(tickets, session, here, secret, clock, rng)
+        stack.push_async_callback(platform.stop)
         build = PagesBuild(root, os.environ, say)
         stack.callback(build.stop)
         pages = StaticPages(hosting, lambda: build.state)
         sim_api = SimApi(sim.faults, sim.journal, sim.providers)
         blobs = BlobLinks(FolderBlobs(Path(settings.data_dir or root / ".data")))
-        gateway = Gateway(hosting, functions, services, sim_api, pages, blobs)
+        gateway = Gateway(hosting, functions, services, sim_api, pages, blobs, secret)
 
         def started() -> None:
+            platform.start()
             say(banner(options.host, listening.getsockname()[1], settings))
             build.start()
 
@@ -149,6 +166,13 @@ async def _serve(
         server = LocalServer(config, started)
         with _stop_on_signals(server):
             await server.serve(sockets=[listening])
+
+
+def _own_address(listening: socket.socket) -> str:
+    """How this process reaches itself."""
+    host, port = listening.getsockname()[:2]
+    loopback = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{loopback}]:{port}" if ":" in loopback else f"http://{loopback}:{port}"
 
 
 @contextlib.contextmanager

@@ -1,9 +1,9 @@
 """What an instance does when it is told to stop (LESSONS 22: SIGTERM leaves 10 s).
 
-functions-framework has no lifespan and gunicorn owns the signals, so the hook is set in the worker's
-loop at the first request, in front of the server's own handler: requests under way may end, those
-that do not are ended with a typed error, what the instance owes the store is written, and only then
-is the server told.
+functions-framework has no lifespan and gunicorn owns the signals, so the hook is set in the
+worker's loop at the first request, in front of the server's own handler: requests under way may
+end, those that do not are ended with a typed error, what the instance owes the store is written,
+and only then is the server told.
 """
 
 from __future__ import annotations
@@ -40,8 +40,7 @@ class Shutdown:
         self._previous: Handler = None
         self._stopping: asyncio.Task[None] | None = None
 
-    @property
-    def stopping(self) -> bool:
+    def is_stopping(self) -> bool:
         """Whether the instance has been told to stop."""
         return self._stopping is not None
 
@@ -102,9 +101,7 @@ async def flush_all(flushes: Sequence[Flush]) -> None:
     leases run out by themselves, figures are figures."""
     try:
         async with asyncio.timeout(WRITE_S):
-            results = await asyncio.gather(
-                *(flush() for flush in flushes), return_exceptions=True
-            )
+            results = await asyncio.gather(*(flush() for flush in flushes), return_exceptions=True)
     except TimeoutError:
         _log.warning("The store did not answer in time; leases will run out by themselves.")
         return

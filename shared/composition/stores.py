@@ -7,6 +7,7 @@ only where it is taken, so that no instance loads a client library it does not n
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,12 +42,19 @@ class Stores:
         await self.documents.close()
 
 
-def open_stores(settings: Settings, clock: Clock, rng: random.Random) -> Stores:
-    """The stores of this environment (contract, Two commands and Environment)."""
-    documents = open_documents(settings, clock, rng)
-    return Stores(
-        documents, BlobStore(_blobs(settings, clock)), _tasks(settings, documents, clock, rng)
-    )
+def open_stores(
+    settings: Settings,
+    clock: Clock,
+    rng: random.Random,
+    *,
+    documents: DocumentStore | None = None,
+    on_task: Callable[[], None] | None = None,
+) -> Stores:
+    """The stores of this environment (contract, Two commands and Environment). ``documents``
+    replaces the document store; ``on_task`` is told of every task kept for the local runner."""
+    documents = documents or open_documents(settings, clock, rng)
+    tasks = _tasks(settings, documents, clock, rng, on_task)
+    return Stores(documents, BlobStore(_blobs(settings, clock)), tasks)
 
 
 def open_documents(settings: Settings, clock: Clock, rng: random.Random) -> DocumentStore:
@@ -81,7 +89,11 @@ def _blobs(settings: Settings, clock: Clock) -> BlobBackend:
 
 
 def _tasks(
-    settings: Settings, documents: DocumentStore, clock: Clock, rng: random.Random
+    settings: Settings,
+    documents: DocumentStore,
+    clock: Clock,
+    rng: random.Random,
+    on_task: Callable[[], None] | None,
 ) -> Tasks | None:
     queue, location = settings.tasks_queue, settings.tasks_location
     account, worker = settings.tasks_service_account, settings.worker_url
@@ -95,4 +107,4 @@ def _tasks(
         return None
     from shared.storage.tasks_local import LocalTasks
 
-    return Tasks(LocalTasks(documents, clock=clock), clock)
+    return Tasks(LocalTasks(documents, clock=clock, on_enqueued=on_task), clock)

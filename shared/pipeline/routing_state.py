@@ -5,12 +5,12 @@ Both are immutable values that are swapped whole: a request sees one state from 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from shared.catalog.registry import Catalog, local_card
 from shared.clock import Clock
-from shared.config import RuntimeConfig
+from shared.config import ModelOverride
 from shared.errors import ProviderFailure
 from shared.providers.base import ChatProvider, Timeouts
 from shared.routing.router import Router
@@ -41,14 +41,18 @@ class RoutingState:
 class LocalModels:
     """Finds the models of the user's own OpenAI-compatible server (contract, Environment)."""
 
-    __slots__ = ("_clock", "_config", "_due", "_provider", "_state")
+    __slots__ = ("_clock", "_due", "_overrides", "_provider", "_state")
 
     def __init__(
-        self, provider: ChatProvider, state: RoutingState, config: RuntimeConfig, clock: Clock
+        self,
+        provider: ChatProvider,
+        state: RoutingState,
+        overrides: Callable[[], Mapping[str, ModelOverride]],
+        clock: Clock,
     ) -> None:
         self._provider = provider
         self._state = state
-        self._config = config
+        self._overrides = overrides
         self._clock = clock
         self._due = clock.monotonic()
 
@@ -68,6 +72,6 @@ class LocalModels:
             names = await self._provider.list_models(limits)
         except ProviderFailure:
             return
-        overrides = self._config.models
+        overrides = self._overrides()
         cards = [local_card(name, overrides.get(f"{LOCAL}-{name}")) for name in names]
         self._state.use(self._state.catalog.replace(extra_cards=cards))

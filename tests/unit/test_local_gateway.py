@@ -27,6 +27,7 @@ from shared.storage.blobs_folder import FolderBlobs
 from tests.support.asgi_client import call
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+SECRET = "a-secret-of-this-process"
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,7 +59,8 @@ def gateway(services: Services, tmp_path: Path) -> Gateway:
     (tmp_path / "index.html").write_text("home")
     pages = StaticPages(here, lambda: "")
     blobs = BlobLinks(FolderBlobs(tmp_path))
-    return Gateway(here, {"chat": echo}, services, sim_api(), pages, blobs)
+    functions = {"chat": echo, "worker": echo}
+    return Gateway(here, functions, services, sim_api(), pages, blobs, SECRET)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +106,33 @@ def test_a_function_without_a_folder_is_told(tmp_path: Path) -> None:
     hosting = Hosting(tmp_path, (HostingRewrite(glob("/x"), "health-cron", "us-central1"),), ())
     with pytest.raises(HostingError, match="health_cron"):
         load_functions(hosting, tmp_path)
+
+
+# ------------------------------------------------------------------------------ private functions
+
+
+async def test_who_knows_the_secret_reaches_a_private_function(gateway: Gateway) -> None:
+    headers = {"authorization": f"Bearer {SECRET}"}
+    answer = await call(gateway, "/_private/worker/tasks/run", "POST", headers=headers)
+    assert answer.status == 200
+    assert answer.json() == {"path": "/tasks/run", "raw_path": "/tasks/run", "services": True}
+
+
+@pytest.mark.parametrize(
+    ("path", "token"),
+    [
+        ("/_private/worker/tasks/run", ""),
+        ("/_private/worker/tasks/run", "Bearer dev-admin"),
+        ("/_private/worker", f"bearer {SECRET}"),
+        ("/callable/worker/tasks/run", f"Bearer {SECRET}"),
+        ("/project-1/us-central1/worker/tasks/run", f"Bearer {SECRET}"),
+        ("/tasks/run", f"Bearer {SECRET}"),
+        ("/_private/chat/v1/models", f"Bearer {SECRET}"),
+    ],
+)
+async def test_to_everybody_else_it_does_not_exist(gateway: Gateway, path: str, token: str) -> None:
+    answer = await call(gateway, path, headers={"authorization": token})
+    assert answer.status == 404
 
 
 # ------------------------------------------------------------------------------------------ /sim

@@ -1,0 +1,161 @@
+"""The parts of one instance, made once and handed to every room that needs them.
+
+Nothing else makes clients or knows which part stands behind a port. What only one function needs is
+made when that function is asked for (``functions.py``), so a chat instance carries no jobs endpoint
+and an admin instance answers no chats.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from shared.catalog.registry import Catalog
+from shared.catalog.rules import RuleBook
+from shared.clock import Clock, SystemClock
+from shared.composition.functions import make_app
+from shared.composition.runtime import Runtime
+from shared.composition.stores import Stores, open_stores
+from shared.edge.app import EdgeApp
+from shared.edge.certificate_fetch import certificate_fetch
+from shared.edge.certificates import CertificateSource
+from shared.edge.firebase_tokens import FirebaseAuthenticator
+from shared.edge.identity import Authenticator
+from shared.limits.utilization import UsageMeter
+from shared.model import Limits, ModelCard
+from shared.pipeline.chat import ChatPipeline
+from shared.pipeline.embeddings import EmbeddingPipeline
+from shared.pipeline.routing_state import LOCAL, LocalModels, RoutingState
+from shared.providers.http import HttpPool
+from shared.providers.registry import ProviderSet, build_providers
+from shared.routing.executor import Executor
+from shared.routing.health import HealthBook
+from shared.routing.router import Router
+from shared.settings import Settings
+from shared.storage.documents import DocumentStore
+from shared.telemetry.counters import Counters
+from shared.telemetry.log import JsonLog, LogStream, open_stdout
+from shared.telemetry.request_ids import RequestIds
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(slots=True)
+class Services:
+    """The parts of one instance."""
+
+    settings: Settings
+    clock: Clock
+    rng: random.Random
+    log: JsonLog
+    pool: HttpPool
+    providers: ProviderSet
+    stores: Stores
+    runtime: Runtime
+    health: HealthBook
+    counters: Counters
+    chat: ChatPipeline
+    embedder: EmbeddingPipeline
+    local_models: LocalModels | None
+    authenticator: Authenticator
+    request_ids: RequestIds
+    # Whether the instance has been told to stop (``shutdown.py``).
+    stopping: Callable[[], bool] = _never
+    apps: dict[str, EdgeApp] = field(default_factory=dict)
+
+    @property
+    def state(self) -> RoutingState:
+        """Catalog and router in force."""
+        return self.runtime.state
+
+    def app(self, function: str) -> EdgeApp:
+        """The ASGI application of one function. Raises ``NotFound``."""
+        found = self.apps.get(function)
+        if found is None:
+            found = self.apps[function] = make_app(function, self)
+        return found
+
+    async def settle(self) -> None:
+        """Write what this instance owes the store: uses, leases, figures."""
+
+    async def close(self) -> None:
+        """Settle, and let connections go."""
+        await self.settle()
+        await self.pool.close()
+        await self.stores.close()
+
+
+def build_services(
+    settings: Settings,
+    *,
+    authenticator: Authenticator | None = None,
+    clock: Clock | None = None,
+    rng: random.Random | None = None,
+    log_stream: LogStream | None = None,
+    documents: DocumentStore | None = None,
+    on_task: Callable[[], None] | None = None,
+) -> Services:
+    """The parts for these settings; what is given replaces the part that would be made.
+
+    ``on_task`` is told of every task kept for the local runner. Opens no connection and starts no
+    task. Raises ``CatalogError`` where the configuration does not fit the catalog.
+    """
+    clock = clock or SystemClock()
+    rng = rng or random.Random()
+    secrets = [provider.api_key for provider in settings.providers.values() if provider.api_key]
+    log = JsonLog(log_stream or open_stdout(), clock, settings.log_level, secrets)
+    pool = HttpPool()
+    providers = build_providers(settings.providers, pool, clock.wall)
+    for name, reason in providers.disabled.items():
+        log.info("provider disabled", {"provider": name, "reason": reason})
+    stores = open_stores(settings, clock, rng, documents=documents, on_task=on_task)
+    health = HealthBook(clock, rng)
+
+    def limits_of(card: ModelCard) -> Limits:
+        return runtime.effective.of_model(card)
+
+    usage = UsageMeter(clock, limits_of, lambda name: runtime.effective.of_provider(name))
+
+    def make_router(catalog: Catalog, rules: RuleBook, pays: Callable[[str], bool]) -> Router:
+        return Router(catalog, rules, health, usage, providers.enabled, pays, clock)
+
+    runtime = Runtime(settings.config, clock, make_router)
+    state = runtime.state
+    executor = Executor(providers.get, health, usage, clock, rng, runtime.timeouts)
+    local = providers.get(LOCAL)
+    local_models = None
+    if local is not None:
+        local_models = LocalModels(local, state, lambda: runtime.config.models, clock)
+    return Services(
+        settings=settings,
+        clock=clock,
+        rng=rng,
+        log=log,
+        pool=pool,
+        providers=providers,
+        stores=stores,
+        runtime=runtime,
+        health=health,
+        counters=Counters(clock),
+        chat=ChatPipeline(state, executor, clock, local_models),
+        embedder=EmbeddingPipeline(
+            lambda: state.catalog, providers.get, runtime.pays, runtime.timeouts
+        ),
+        local_models=local_models,
+        authenticator=authenticator or firebase_authenticator(settings, pool, clock),
+        request_ids=RequestIds(rng),
+    )
+
+
+def firebase_authenticator(settings: Settings, pool: HttpPool, clock: Clock) -> Authenticator:
+    """Verifies Firebase ID tokens; the Auth emulator's unsigned ones only outside the cloud."""
+    return FirebaseAuthenticator(
+        settings.project,
+        CertificateSource(certificate_fetch(pool), clock),
+        clock,
+        emulator=settings.auth_emulator is not None and not settings.on_cloud_run,
+        allow_anonymous=settings.allow_anonymous,
+    )
