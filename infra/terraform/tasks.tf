@@ -32,14 +32,14 @@ resource "google_cloud_tasks_queue" "queue" {
     max_dispatches_per_second = each.value.most_a_second
   }
 
-  # From 1 s doubling to 64 s, then evenly to 5 minutes, for a day. The job stays queued whatever
-  # becomes of its ticket: the sweep of health-cron makes a new one.
+  # From 1 s doubling to a minute, as under `make run`, for an hour and a half. The job stays queued
+  # whatever becomes of its ticket: the sweep of health-cron makes a new one. Without an end, the
+  # tickets would pile up while the worker is broken.
   retry_config {
-    max_attempts       = 100
-    max_retry_duration = "86400s"
-    min_backoff        = "1s"
-    max_backoff        = "300s"
-    max_doublings      = 6
+    max_attempts  = 100
+    min_backoff   = "1s"
+    max_backoff   = "60s"
+    max_doublings = 6
   }
 
   depends_on = [google_project_service.used]

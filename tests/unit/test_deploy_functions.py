@@ -10,6 +10,7 @@ from infra.functions import Deployed, Row, deployed, table
 from infra.hcl import Block, Value, literal, load_folder
 from infra.house_rules import EVERYBODY
 from infra.provider_facts import TERRAFORM
+from local.private_functions import QUEUES, SWEEP_EVERY_S, SWEEP_PATH
 from shared.composition.stores import BULK, INTERACTIVE
 from shared.settings import load_settings
 from shared.storage.tasks import DISPATCH_DEADLINE_S
@@ -117,12 +118,14 @@ def test_queues_are_named_as_the_functions_name_them() -> None:
     }
 
 
-def test_failed_tickets_come_back_soon_and_end() -> None:
+def test_failed_tickets_come_back_as_under_make_run_and_end() -> None:
     (retry,) = resources("google_cloud_tasks_queue")["queue"].inner("retry_config")
-    assert 0 < seconds(retry.attributes["min_backoff"]) <= 5
-    assert seconds(retry.attributes["max_backoff"]) <= 600
-    assert seconds(retry.attributes["max_retry_duration"]) == 86_400
-    assert isinstance(retry.attributes["max_attempts"], int)
+    for queue in QUEUES:
+        assert seconds(retry.attributes["min_backoff"]) == queue.retry.min_backoff_s
+        assert seconds(retry.attributes["max_backoff"]) == queue.retry.max_backoff_s
+        assert retry.attributes["max_doublings"] == queue.retry.max_doublings
+    assert {queue.name for queue in QUEUES} == queues().keys()
+    assert retry.attributes["max_attempts"] == 100
 
 
 def test_who_enqueues_may_act_as_the_account_that_calls() -> None:
@@ -155,15 +158,15 @@ def test_links_are_signed_by_those_that_keep_media() -> None:
 
 def test_schedule_calls_the_sweep_every_five_minutes_and_waits_for_it() -> None:
     job = resources("google_cloud_scheduler_job")["health"]
-    assert literal(job.attributes["schedule"]) == "*/5 * * * *"
+    assert literal(job.attributes["schedule"]) == f"*/{SWEEP_EVERY_S / 60:.0f} * * * *"
     (target,) = job.inner("http_target")
     assert literal(target.attributes["http_method"]) == "POST"
-    assert target.attributes["uri"] == '"https://health-cron-${local.run_host}/cron/health"'
+    assert target.attributes["uri"] == f'"https://health-cron-${{local.run_host}}{SWEEP_PATH}"'
     (token,) = target.inner("oidc_token")
     assert token.attributes["audience"] == '"https://health-cron-${local.run_host}"'
     assert token.attributes["service_account_email"] == "${google_service_account.tasks.email}"
     limit = timeout_s(DEPLOYED["health-cron"])
-    assert seconds(job.attributes["attempt_deadline"]) == limit < 300
+    assert seconds(job.attributes["attempt_deadline"]) == limit < SWEEP_EVERY_S
 
 
 @pytest.mark.parametrize("name", sorted(DEPLOYED))
