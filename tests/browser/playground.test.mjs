@@ -154,6 +154,17 @@ describe("model picker", () => {
     assert.equal(sent().body.model, "google-gemini-2.5-flash");
   }));
 
+  it("moves the mark with the very next key, on a slow machine too", visit(async (page) => {
+    const slow = await page.context().newCDPSession(page);
+    await slow.send("Emulation.setCPUThrottlingRate", { rate: 12 });
+    await page.keyboard.press("Control+k");
+    const search = page.getByRole("combobox", { name: "Search models" });
+    await page.getByRole("option", { name: /Gemini 3.8 Flash/ }).waitFor();
+    await search.pressSequentially("google vision");
+    await page.keyboard.press("ArrowDown");
+    assert.equal(await search.getAttribute("aria-activedescendant"), "model-google-gemini-2.5-flash");
+  }));
+
   it("shows lifecycle, health and what cannot be asked", visit(async (page) => {
     await page.getByRole("button", { name: /^Model:/ }).click();
     const option = (name) => page.getByRole("option", { name });

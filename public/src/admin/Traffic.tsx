@@ -12,8 +12,11 @@ type Span = "day" | "instance";
 
 export function Traffic() {
   const { hours, now } = useStore(known);
-  const [chosen, choose] = useState<Span>("day");
+  const [wished, wish] = useState<Span | null>(null);
   const minute = useNow(60_000);
+  // The instance's own figures reach the day's within half a minute; until then they are all there is.
+  const own = now !== null && isUsed([now]);
+  const chosen = (own && wished) || (own && hours && !isUsed(hours) ? "instance" : "day");
   const part = chosen === "day" ? (hours ?? []) : now ? [now] : [];
   const sum = totals(part.flatMap((hour) => hour.categories));
   return (
@@ -21,7 +24,7 @@ export function Traffic() {
       title="Traffic"
       class="traffic"
       aside={
-        <Segments label="Span of the figures" choices={[["day", "24 hours"], ["instance", "This instance"]] as const} value={chosen} onChoose={choose} />
+        own && <Segments label="Span of the figures" choices={[["day", "24 hours"], ["instance", "This instance"]] as const} value={chosen} onChoose={wish} />
       }
     >
       {!hours && <Nothing>Nothing read yet.</Nothing>}
@@ -39,6 +42,8 @@ export function Traffic() {
     </Panel>
   );
 }
+
+const isUsed = (hours: Hour[]): boolean => hours.some((hour) => hour.categories.length > 0 || hour.providers.size > 0);
 
 const WIDTH = 480;
 const HEIGHT = 96;
