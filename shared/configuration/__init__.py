@@ -1,0 +1,1 @@
+"""The stored runtime configuration: kept with its history, and followed by every instance."""
