@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { after, before, test } from "node:test";
+import { after, before, test } from "./support/bounded.mjs";
 import { answer, ask, launch, open, openDashboard } from "./support/browser.mjs";
 import { startMock } from "./support/mock_server.mjs";
 

@@ -1,6 +1,6 @@
 // The operator's dashboard: figures, their refreshing, errors, configuration, keyboard and phone.
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import { after, afterEach, before, beforeEach, describe, it } from "./support/bounded.mjs";
 import { launch, open, openDashboard } from "./support/browser.mjs";
 import { startMock } from "./support/mock_server.mjs";
 
@@ -83,7 +83,7 @@ describe("figures", () => {
 
 describe("staying current", () => {
   it("reads again every 5 s, the day's hours less often, and rests while hidden", visit(async (page) => {
-    await assertSoon(() => asked("GET", "quotas").length >= 2);
+    await assertSoon(() => asked("GET", "stats").length >= 2);
     assert.deepEqual(asked("GET", "stats").slice(0, 2).map(({ query }) => query), ["hours=24", "hours=1"]);
     assert.equal(asked("GET", "config/history").length, 1);
     await page.evaluate(() => {

@@ -1,6 +1,6 @@
 // The playground against scripted answers: everything a visitor does, and what may go wrong.
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
+import { after, before, describe, it } from "./support/bounded.mjs";
 import { answer, ask, launch, open } from "./support/browser.mjs";
 import { startMock } from "./support/mock_server.mjs";
 

@@ -1,6 +1,6 @@
 // A chat that no provider has room for: its card, its end, cancelling, and what a visitor does meanwhile.
 import assert from "node:assert/strict";
-import { after, before, beforeEach, describe, it } from "node:test";
+import { after, before, beforeEach, describe, it } from "./support/bounded.mjs";
 import { answer, ask, launch, open } from "./support/browser.mjs";
 import { completion, startMock } from "./support/mock_server.mjs";
 

@@ -1,6 +1,6 @@
 // The playground and the whole router behind it, simulated providers included.
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, it } from "node:test";
+import { after, afterEach, before, describe, it } from "./support/bounded.mjs";
 import { answer, ask, launch, open } from "./support/browser.mjs";
 import { faultsAre, favourite, startRouter } from "./support/real_server.mjs";
 

@@ -1,8 +1,8 @@
 // The event parser alone: any split of the bytes gives the same events.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
-import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { test } from "./support/bounded.mjs";
 
 const require = createRequire(new URL("../../public/package.json", import.meta.url));
 const { buildSync } = require("esbuild");

@@ -1,7 +1,7 @@
 // The playground under a visitor's hands: stop, errors, images, keys, phone, themes.
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
 import { deflateSync } from "node:zlib";
+import { after, before, describe, it } from "./support/bounded.mjs";
 import { answer, ask, launch, open } from "./support/browser.mjs";
 import { startMock } from "./support/mock_server.mjs";
 

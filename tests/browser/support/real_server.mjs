@@ -25,6 +25,7 @@ export async function startRouter(settings = {}) {
     env: { ...process.env, HOST: "127.0.0.1", PORT: String(port), CODEEX_DATA_DIR: data, SIMULATE: "all", ...settings },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  process.once("exit", () => server.kill("SIGKILL")); // where close() was never reached
   let said = "";
   for (const stream of [server.stdout, server.stderr]) {
     stream.on("data", (bytes) => (said = (said + bytes).slice(-4000)));
