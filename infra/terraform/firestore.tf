@@ -17,8 +17,7 @@ locals {
   # Collections whose documents go at their `expires_at`; the embedded store reads the same list.
   expiring = jsondecode(file("${path.module}/../../shared/storage/expiring.json"))
 
-  # What no query asks for and may be of any size: a map would get an index entry for each field
-  # inside, and a document may have 40,000.
+  # Long texts that no query asks for: their indexes would only be paid for.
   not_indexed = {
     jobs-payload = { collection = "jobs", field = "payload" }
     jobs-result  = { collection = "jobs", field = "result" }
@@ -48,8 +47,9 @@ resource "google_firestore_field" "not_indexed" {
   index_config {}
 }
 
-# The worker's question: the best queued job of any user (shared/jobs).
-resource "google_firestore_index" "jobs_best" {
+# What is asked of the jobs of all users (shared/jobs/store.py): the worker wants the best queued one,
+# a queued one its place in line.
+resource "google_firestore_index" "jobs_in_line" {
   database    = google_firestore_database.default.name
   collection  = "jobs"
   query_scope = "COLLECTION_GROUP"
@@ -68,6 +68,22 @@ resource "google_firestore_index" "jobs_best" {
   }
   fields {
     field_path = "created"
+    order      = "ASCENDING"
+  }
+}
+
+# And the sweep wants those whose ticket or worker was lost.
+resource "google_firestore_index" "jobs_due" {
+  database    = google_firestore_database.default.name
+  collection  = "jobs"
+  query_scope = "COLLECTION_GROUP"
+
+  fields {
+    field_path = "state"
+    order      = "ASCENDING"
+  }
+  fields {
+    field_path = "due"
     order      = "ASCENDING"
   }
 }
