@@ -223,6 +223,11 @@ describe("configuration", () => {
     await page.getByText(/version 3 in force/).waitFor();
     assert.deepEqual(asked("POST", "config/rollback").map(({ body }) => body), [{ version: 1 }]);
     assert.equal(await dialog.count(), 0);
+    assert.match(await page.getByRole("row", { name: /^3 / }).innerText(), /back to version 1/);
+    await page.getByRole("button", { name: "Roll back to version 0" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Roll back to version 0" }).click();
+    await page.getByText(/version 4 in force/).waitFor();
+    assert.equal(await page.locator(".in-force .badge").count(), 0); // nothing is stored any more
   }));
 });
 

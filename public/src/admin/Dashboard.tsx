@@ -23,26 +23,36 @@ export function Dashboard() {
     void loadFaults(); // shows whether this is `make run`, where a name is enough
     return keepCurrent();
   }, []);
+  const { problem, quotas } = useStore(known);
+  const shut = quotas === null && (problem?.status === 401 || problem?.status === 403);
   return (
     <div class="board">
       <Header />
       <main tabIndex={-1}>
         <div class="column">
           <Trouble />
-          <Summary />
-          <Capacity />
-          <div class="pair">
-            <Traffic />
-            <div class="stack">
-              <JobsView />
-              <StoreOperations />
-            </div>
-          </div>
-          <Configuration />
+          {!shut && <Figures />}
         </div>
       </main>
       {open === "user" && <SignIn onClose={() => show(null)} />}
     </div>
+  );
+}
+
+function Figures() {
+  return (
+    <>
+      <Summary />
+      <Capacity />
+      <div class="pair">
+        <Traffic />
+        <div class="stack">
+          <JobsView />
+          <StoreOperations />
+        </div>
+      </div>
+      <Configuration />
+    </>
   );
 }
 

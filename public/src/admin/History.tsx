@@ -10,12 +10,16 @@ import type { Version } from "./shapes.ts";
 import { known, problemFrom, rollBack } from "./state.ts";
 
 const moment = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
+/** Before the first change: nothing stored, all as environment and defaults say. */
+const START: Version = { version: 0, changedAt: "", changedBy: "", patch: {}, rolledBackTo: null };
 const when = (iso: string): string => (Number.isNaN(Date.parse(iso)) ? iso : moment.format(Date.parse(iso)));
 
 export function History() {
   const { history, config } = useStore(known);
   const [chosen, setChosen] = useState<Version | null>(null);
   if (!config) return null;
+  const whole = history.at(-1)?.version === 1;
+  const rows = whole ? [...history, START] : history;
   return (
     <div class="history">
       <h3>History</h3>
@@ -32,12 +36,16 @@ export function History() {
             </tr>
           </thead>
           <tbody>
-            {history.map((version) => (
+            {rows.map((version) => (
               <tr key={version.version} data-current={version.version === config.version}>
                 <th scope="row" class="figure">{version.version}</th>
-                <td class="when">{when(version.changedAt)}</td>
+                <td class="when">{version.version === 0 ? "at first" : when(version.changedAt)}</td>
                 <td>{version.changedBy}</td>
-                <td class="patch"><code>{inShort(version)}</code></td>
+                <td class="patch">
+                  {version.version === 0 && <span class="note">nothing stored</span>}
+                  {version.rolledBackTo !== null && <span class="note">back to version {version.rolledBackTo} </span>}
+                  {version.version > 0 && <code>{inShort(version)}</code>}
+                </td>
                 <td class="do">
                   {version.version === config.version ? (
                     <span class="badge" data-level="stored">in force</span>
@@ -82,7 +90,9 @@ function Confirm(props: { version: Version; from: number; onClose: () => void })
   return (
     <Dialog title={`Roll back to version ${version.version}?`} class="confirm" onClose={props.onClose}>
       <p>
-        What was stored as version {version.version} on {when(version.changedAt)} comes into force again, as a new version.
+        {version.version === 0
+          ? "Nothing is stored any more: the environment and the defaults hold, as a new version."
+          : `What was stored as version ${version.version} on ${when(version.changedAt)} comes into force again, as a new version.`}
         {undone > 0 && ` What ${undone === 1 ? "the version" : `the ${undone} versions`} after it changed is taken back.`}
         {" "}Every instance follows within 30 s.
       </p>

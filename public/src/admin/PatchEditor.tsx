@@ -8,7 +8,7 @@ import { known, patchConfig, problemFrom } from "./state.ts";
 
 const EXAMPLES: readonly (readonly [string, object])[] = [
   ["Limit a provider", { limits: { groq: { rpm: 20 } } }],
-  ["Switch off a model", { models: { "groq-llama-4-scout-17b": { enabled: false } } }],
+  ["Switch off a model", { models: { "groq-gpt-oss-20b": { enabled: false } } }],
   ["Requests per user", { client_limits: { user_rpm: 20 } }],
 ];
 

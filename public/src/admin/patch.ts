@@ -68,6 +68,10 @@ function where(text: string, message: string): string {
   return `Not JSON yet, at line ${line}, column ${Number(at) - before.lastIndexOf("\n")}.`;
 }
 
-/** The problems in an error message of the server, one each. */
+/** The problems in the server's refusal, one each, without the sentence that introduces them. */
 export const problemsIn = (message: string): string[] =>
-  message.split(/\n|;\s+/).map((line) => line.trim()).filter(Boolean);
+  message
+    .replace(/^nothing was changed[^:]*:\s*/i, "")
+    .split(/\n|;\s+/)
+    .map((line) => line.trim())
+    .filter(Boolean);

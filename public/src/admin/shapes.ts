@@ -81,6 +81,8 @@ export interface Version {
   changedAt: string;
   changedBy: string;
   patch: Loose;
+  /** The version that was gone back to, where this one came about so. */
+  rolledBackTo: number | null;
 }
 
 export interface Config {
@@ -215,6 +217,7 @@ export function toHistory(body: unknown): Version[] {
     changedAt: text(row.changed_at),
     changedBy: text(row.changed_by),
     patch: object(row.patch),
+    rolledBackTo: numberOrNull(row.rolled_back_to),
   }));
 }
 

@@ -118,9 +118,10 @@ export function mockAdmin() {
     const { version, stored } = state.versions[0];
     return [200, { version, config: mergePatch(BASE, stored), stored }];
   };
-  const add = (patch, stored) => {
+  const add = (patch, stored, back) => {
     const version = state.versions[0].version + 1;
-    state.versions.unshift({ version, changed_at: new Date().toISOString(), changed_by: "admin", patch, stored });
+    const more = back === undefined ? {} : { rolled_back_to: back };
+    state.versions.unshift({ version, changed_at: new Date().toISOString(), changed_by: "admin", patch, stored, ...more });
     return config();
   };
 
@@ -139,13 +140,16 @@ export function mockAdmin() {
       case "GET config/history":
         return [200, { data: state.versions.map(({ stored: _stored, ...shown }) => shown) }];
       case "POST config/rollback": {
-        const found = state.versions.find((item) => item.version === body.version);
-        return found ? add(found.stored, found.stored) : error(404, "not_found", `No version ${body.version}.`);
+        const found = body.version === 0 ? { stored: {} } : state.versions.find((item) => item.version === body.version);
+        return found ? add(found.stored, found.stored, body.version) : error(404, "not_found", `No version ${body.version}.`);
       }
       case "PATCH config": {
         const problems = Object.keys(body).filter((key) => !(key in BASE)).map((key) => `${key}: Extra inputs are not permitted`);
         if ((body.client_limits?.user_rpm ?? 1) < 1) problems.push("client_limits.user_rpm: Input should be greater than or equal to 1");
-        if (problems.length > 0) return error(400, "invalid_request", problems.join("\n"));
+        if (problems.length > 0) {
+          const told = `nothing was changed, because the configuration would not be right: ${problems.join("; ")}`;
+          return error(400, "invalid_request", told);
+        }
         return add(body, mergePatch(state.versions[0].stored, body));
       }
       default: return error(404, "not_found", "No such path.");
