@@ -9,23 +9,30 @@ from starlette.types import Message, Receive, Scope, Send
 
 from shared import VERSION
 from shared.clock import Clock
+from shared.edge.allowance import rate_limited
 from shared.edge.asgi import HttpRequest, send_json
 from shared.edge.call import Call
+from shared.edge.client_address import ClientAddresses
 from shared.edge.cors import CorsPolicy, is_preflight
 from shared.edge.errors import error_headers, error_object
 from shared.edge.identity import Authenticator
 from shared.edge.sse import error_event
 from shared.errors import ClientCancelled, CodeexError, Internal, MethodNotAllowed, NotFound
+from shared.limits.clients import ClientKey, ClientLimiter
 
 Handler = Callable[[HttpRequest, Send, Call], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """Paths of one function. ``exact`` and ``below`` (prefix ending in ``/``) map to methods."""
+    """Paths of one function. ``exact`` and ``below`` (prefix ending in ``/``) map to methods.
+
+    ``counted``: method and path of what counts against the caller's limit.
+    """
 
     exact: dict[str, dict[str, Handler]]
     below: dict[str, dict[str, Handler]]
+    counted: frozenset[tuple[str, str]] = frozenset()
 
     def find(self, path: str, method: str) -> Handler:
         """The handler. Raises ``NotFound`` or ``MethodNotAllowed``, which says what is allowed."""
@@ -45,7 +52,13 @@ class Routes:
 
 @dataclass(slots=True)
 class EdgeParts:
-    """What the edge needs of the house."""
+    """What the edge needs of the house.
+
+    ``limiter``: the callers' own limits; None for a function that only the house calls.
+    ``trusted_proxy_hops`` and ``address_salt`` say whose address a caller has
+    (``client_address.py``). ``before`` runs once for every request of a signed-in caller, before
+    anything is decided: it brings the configuration up to date.
+    """
 
     function: str
     routes: Routes
@@ -55,15 +68,20 @@ class EdgeParts:
     record: Callable[[Call], None]
     record_crash: Callable[[Call, BaseException], None]
     cors: CorsPolicy
+    limiter: ClientLimiter | None = None
+    trusted_proxy_hops: int = 1
+    address_salt: bytes = b""
+    before: Callable[[], Awaitable[None]] | None = None
 
 
 class EdgeApp:
     """An ASGI application. Every way out of a call is in ``__call__``."""
 
-    __slots__ = ("_parts",)
+    __slots__ = ("_addresses", "_parts")
 
     def __init__(self, parts: EdgeParts) -> None:
         self._parts = parts
+        self._addresses = ClientAddresses(parts.trusted_proxy_hops, parts.address_salt)
 
     @property
     def routes(self) -> Routes:
@@ -111,8 +129,29 @@ class EdgeApp:
             await parts.cors.preflight(http, send, call.headers())
             return
         call.identity = await parts.authenticator.authenticate(http.header(b"authorization"))
+        if parts.before is not None:
+            await parts.before()
+        if parts.limiter is not None:
+            await self._admit(parts.limiter, http, call)
         handler = parts.routes.find(http.path, http.method)
         await handler(http, send, call)
+
+    async def _admit(self, limiter: ClientLimiter, http: HttpRequest, call: Call) -> None:
+        """Count the request against the caller's limit, where it is one that counts.
+
+        Raises ``RateLimited``.
+        """
+        identity = call.identity
+        key = ClientKey(identity.uid, self._addresses.of(http), not identity.anonymous)
+        if (http.method, http.path) not in self._parts.routes.counted:
+            call.allowance = limiter.look(key)
+            return
+        told = limiter.admit(key)
+        if told is None:
+            told = await limiter.admit_slow(key)
+        call.allowance = told
+        if not told.allowed:
+            raise rate_limited(told)
 
     async def _fail(self, error: CodeexError, send: _Started, call: Call) -> None:
         """Answer with the error: as its own status, or as the event that ends an open stream."""

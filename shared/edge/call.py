@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared.edge.allowance import allowance_headers
 from shared.edge.asgi import Header
 from shared.edge.identity import Identity
 from shared.edge.sse_writer import SseWriter
+from shared.limits.clients import Admission
 from shared.messages import ChatRequest
 from shared.pipeline.context import RequestContext
 
@@ -29,13 +31,17 @@ class Call:
     writer: SseWriter | None = None  # the event stream, once there is one
     recorded: bool = False
     cors: tuple[Header, ...] = ()  # for a browser page of another origin
+    allowance: Admission | None = None  # what is left of the caller's own limit
 
     def headers(self) -> list[Header]:
-        """The headers every response carries, with model and provider once they are known."""
+        """The headers every response carries, with the caller's limit, model and provider once
+        they are known."""
         headers: list[Header] = [(b"x-request-id", self.request_id.encode())]
         card = self.context.trace.answered if self.context is not None else None
         if card is not None:
             headers.append((b"x-codeex-model", card.id.encode()))
             headers.append((b"x-codeex-provider", card.provider.encode()))
+        if self.allowance is not None:
+            headers += allowance_headers(self.allowance)
         headers += self.cors
         return headers
