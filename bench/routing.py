@@ -15,9 +15,10 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from shared.catalog.load import load_catalog
 from shared.clock import Deadline, SystemClock
 from shared.config import RuntimeConfig, TimeoutConfig
-from shared.limits.utilization import UsageMeter
+from shared.limits.open_quotas import OpenQuotas
+from shared.limits.waiting import WaitingLine
 from shared.messages import ChatRequest, ChatResult, Chunk, JsonObject, RequestOptions, Usage
-from shared.model import Category, Limits, ModelCard
+from shared.model import Category, ModelCard
 from shared.providers.base import ChatProvider, EmbeddingResult, ProviderCall, Timeouts
 from shared.routing.executor import Executor
 from shared.routing.health import HealthBook
@@ -143,11 +144,13 @@ def main() -> None:
     clock = SystemClock()
     catalog, rules = load_catalog(clock, RuntimeConfig())
     health = HealthBook(clock)
-    meter = UsageMeter(clock, lambda card: Limits())
+    quotas, line = OpenQuotas(), WaitingLine(clock)
     config = TimeoutConfig()
     instant: ChatProvider = Instant()
-    router = Router(catalog, rules, health, meter, lambda _: True, lambda _: False, clock)
-    executor = Executor(lambda _: instant, health, meter, clock, random.Random(1), lambda: config)
+    router = Router(catalog, rules, health, quotas, lambda _: True, lambda _: False, clock)
+    executor = Executor(
+        lambda _: instant, health, quotas, line, clock, random.Random(1), lambda: config
+    )
     planning(router, health, [card.id for card in catalog.all()])
     executing(router, executor, clock)
 

@@ -22,8 +22,8 @@ from shared.edge.certificate_fetch import certificate_fetch
 from shared.edge.certificates import CertificateSource
 from shared.edge.firebase_tokens import FirebaseAuthenticator
 from shared.edge.identity import Authenticator
-from shared.limits.utilization import UsageMeter
-from shared.model import Limits, ModelCard
+from shared.limits.open_quotas import OpenQuotas
+from shared.limits.waiting import WaitingLine
 from shared.pipeline.chat import ChatPipeline
 from shared.pipeline.embeddings import EmbeddingPipeline
 from shared.pipeline.routing_state import LOCAL, LocalModels, RoutingState
@@ -113,18 +113,14 @@ def build_services(
         log.info("provider disabled", {"provider": name, "reason": reason})
     stores = open_stores(settings, clock, rng, documents=documents, on_task=on_task)
     health = HealthBook(clock, rng)
-
-    def limits_of(card: ModelCard) -> Limits:
-        return runtime.effective.of_model(card)
-
-    usage = UsageMeter(clock, limits_of, lambda name: runtime.effective.of_provider(name))
+    quotas, line = OpenQuotas(), WaitingLine(clock)
 
     def make_router(catalog: Catalog, rules: RuleBook, pays: Callable[[str], bool]) -> Router:
-        return Router(catalog, rules, health, usage, providers.enabled, pays, clock)
+        return Router(catalog, rules, health, quotas, providers.enabled, pays, clock)
 
     runtime = Runtime(settings.config, clock, make_router)
     state = runtime.state
-    executor = Executor(providers.get, health, usage, clock, rng, runtime.timeouts)
+    executor = Executor(providers.get, health, quotas, line, clock, rng, runtime.timeouts)
     local = providers.get(LOCAL)
     local_models = None
     if local is not None:
@@ -142,7 +138,7 @@ def build_services(
         counters=Counters(clock),
         chat=ChatPipeline(state, executor, clock, local_models),
         embedder=EmbeddingPipeline(
-            lambda: state.catalog, providers.get, runtime.pays, runtime.timeouts
+            lambda: state.catalog, providers.get, runtime.pays, runtime.timeouts, quotas
         ),
         local_models=local_models,
         authenticator=authenticator or firebase_authenticator(settings, pool, clock),

@@ -15,24 +15,11 @@ from dataclasses import dataclass, field
 from shared.limits.quota_grant import Allotment, LeaseSize
 from shared.limits.quota_rules import UNBOUNDED, Uses
 from shared.limits.quota_state import NOTHING, TICK_MS, WINDOW_MS, Amount
+from shared.permits import Permit
 
 # From taking a permit to the request's arrival at the provider, at most (connecting included).
 TRANSIT_S = 1.0
 Journal = dict[str, dict[int, list[int]]]
-
-
-@dataclass(slots=True)
-class Permit:
-    """The right to send one request, now. ``stamp`` (ms) is the use's place in the journal,
-    ``batch`` the journal it stands in. ``open`` until it is settled or refunded."""
-
-    provider: str
-    model: str
-    tokens: int
-    characters: int = 0
-    stamp: int = 0
-    batch: int = -1
-    open: bool = False
 
 
 @dataclass(slots=True)

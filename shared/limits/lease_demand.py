@@ -8,24 +8,12 @@ from dataclasses import dataclass, field
 from shared.limits.quota_grant import Waiting
 from shared.limits.quota_limits import CardLimits
 from shared.limits.quota_state import NOTHING, Amount
+from shared.permits import TOO_LARGE, Refusal
 
 # Seconds over which the rate of requests is smoothed: about one lease.
 SMOOTHING_S = 10.0
 # Rates over less than this (seconds) mean nothing.
 SHORTEST_S = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """No permit now. ``until``: the monotonic second at which there may be one, infinity for
-    never. ``reason``: ``full``, ``too_large`` (over what the limit allows at all), ``busy`` (others
-    were quicker, ask again) or why the model or its provider is closed (``key``, ...)."""
-
-    until: float
-    reason: str
-
-
-TOO_LARGE = Refusal(math.inf, "too_large")
 
 
 @dataclass(slots=True)

@@ -19,16 +19,15 @@ from collections.abc import Callable, Iterable
 
 from shared.clock import Clock, Deadline
 from shared.errors import StoreUnavailable
-from shared.limits.lease import Permit
-from shared.limits.lease_demand import Refusal
 from shared.limits.ledger_book import ProviderBook
+from shared.limits.ledger_report import Used
 from shared.limits.quota_alerts import QuotaAlert
 from shared.limits.quota_documents import QuotaDocuments
 from shared.limits.quota_limits import CardLimits
 from shared.limits.quota_state import PROVIDER
-from shared.limits.utilization import Used
 from shared.messages import JsonObject, JsonValue
 from shared.model import ModelCard
+from shared.permits import Permit, Refusal
 from shared.providers.base import LimitSignal
 
 # The share of each limit that bulk work (batches, document chunks) leaves to interactive requests

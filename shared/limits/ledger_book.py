@@ -18,21 +18,20 @@ from collections.abc import Callable, Iterator
 
 from shared.clock import Clock, Deadline
 from shared.errors import StoreUnavailable
-from shared.limits.lease import Permit
-from shared.limits.lease_demand import SHORTEST_S, ModelDesk, Refusal
+from shared.limits.lease_demand import SHORTEST_S, ModelDesk
 from shared.limits.ledger_exchange import TTL_S, Contended, Exchange
 from shared.limits.ledger_notices import Closing, Reopening, Told
 from shared.limits.ledger_refusals import full
-from shared.limits.ledger_report import row, used
+from shared.limits.ledger_report import Used, row, used
 from shared.limits.quota_alerts import QuotaAlert
 from shared.limits.quota_documents import QuotaDocuments
 from shared.limits.quota_grant import Demand, Waiting
 from shared.limits.quota_limits import CardLimits, ScopeLimits
 from shared.limits.quota_rules import dimension_of, most
 from shared.limits.quota_state import NOTHING, PROVIDER, Amount
-from shared.limits.utilization import Used
 from shared.messages import JsonObject
 from shared.model import ModelCard
+from shared.permits import Permit, Refusal
 from shared.providers.base import LimitSignal
 
 # How long a request waits for the store (LESSONS, Quotas), in seconds; the first time of all it

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from shared.limits.lease import Lease, used_since
 from shared.limits.quota_limits import ScopeLimits
 from shared.limits.quota_rules import DIMENSIONS, Uses, capped, gauges, share
 from shared.limits.quota_state import NOTHING, PROVIDER, WINDOW_MS, QuotaState, Scope
 from shared.limits.quota_time import day_begin
-from shared.limits.utilization import Used
 from shared.messages import JsonObject, JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """Counts of one model or provider: the last 60 s and the current day."""
+
+    minute_requests: int
+    minute_tokens: int
+    day_requests: int
+    day_tokens: int
+
+    def to_json(self) -> JsonObject:
+        """The dashboard's form."""
+        return {
+            "minute": {"requests": self.minute_requests, "tokens": self.minute_tokens},
+            "day": {"requests": self.day_requests, "tokens": self.day_tokens},
+        }
 
 
 def used(state: QuotaState, journals: Sequence[Uses], name: str, now_ms: int) -> Used:

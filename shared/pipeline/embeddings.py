@@ -1,5 +1,6 @@
 """What happens to one embeddings request: choose the model, ask its provider once or twice.
 
+Every call has a permit, and a failure closes the same as in chat, on every instance (R6, P27).
 There is no fallback to another model: vectors of different models share no space, so an answer
 from elsewhere would be worse than an error (reference: Gemini embedding pages).
 """
@@ -18,14 +19,21 @@ from shared.errors import (
     DeadlineExceeded,
     FeatureDisabled,
     InvalidRequest,
+    KeyRejected,
     ModelNotFound,
+    PaymentRequired,
     ProviderError,
     ProviderFailure,
     QuotaExceeded,
     RequestRejected,
 )
 from shared.model import Capability, ModelCard
+from shared.permits import Refusal
 from shared.providers.base import ChatProvider, EmbeddingResult, Timeouts
+from shared.routing.cooldown import KEY_REJECTED_S, PAYMENT_S, limit_wait_s
+from shared.routing.ordering import LIMITS
+from shared.routing.ports import Quotas
+from shared.tokens import estimate_tokens
 
 # R7.2: the embedder of the house; "auto" means this one.
 DEFAULT_EMBEDDER = "google-gemini-embedding-001"
@@ -40,6 +48,7 @@ class EmbeddingPipeline:
     provider_of: Callable[[str], ChatProvider | None]
     pays: Callable[[str], bool]
     timeouts: Callable[[], TimeoutConfig]
+    quotas: Quotas
 
     def choose(self, name: str) -> ModelCard:
         """The living embedding model that ``name`` means.
@@ -74,28 +83,72 @@ class EmbeddingPipeline:
     async def embed(
         self, card: ModelCard, inputs: list[str], dimensions: int | None, deadline: Deadline
     ) -> EmbeddingResult:
-        """Vectors of ``inputs``. Raises a ``CodeexError`` that names the provider."""
+        """Vectors of ``inputs``. Raises a ``CodeexError`` that names the provider;
+        ``CapacityExhausted`` at its limit, ``StoreUnavailable`` where nobody can count."""
         provider = self.provider_of(card.provider)
         if provider is None:
             raise FeatureDisabled(f"{card.provider} has no key")
         own = self.timeouts().of(card.provider)
         limit = own.plain_max or 20.0
+        tokens = max(1, sum(estimate_tokens(text) for text in inputs))
         for attempt in range(1, ATTEMPTS + 1):
             budget = deadline.cap(limit * attempt)
             if budget <= 0:
                 break
+            quotas = self.quotas
+            permit = quotas.take(card, tokens) or await quotas.acquire(card, tokens, deadline)
+            if isinstance(permit, Refusal):
+                raise _refused(permit, card, deadline)
+            used = tokens  # what is never heard counts as estimated
             try:
-                return await provider.embed(
+                result = await provider.embed(
                     card, inputs, dimensions, Timeouts(budget, budget, budget)
                 )
+                used = result.prompt_tokens or tokens
+                return result
             except ProviderFailure as failure:
+                if not failure.may_have_spent:
+                    used = 0
+                self._close(card, failure)
                 if attempt == ATTEMPTS or not failure.retryable_same:
                     raise _client_error(failure, card) from None
+            finally:
+                quotas.settle(permit, used)
         raise DeadlineExceeded("the deadline passed before the embeddings came; ask again")
+
+    def _close(self, card: ModelCard, failure: ProviderFailure) -> None:
+        """The closures of a failed chat attempt (P27, P65)."""
+        match failure:
+            case QuotaExceeded():
+                self.quotas.close_model(card, "limit", limit_wait_s(failure))
+            case KeyRejected():
+                self.quotas.close_provider(card.provider, "key", KEY_REJECTED_S)
+            case PaymentRequired():
+                self.quotas.close_provider(card.provider, "payment", PAYMENT_S)
+            case _:
+                pass
 
     def _names(self) -> list[str]:
         cards = self.catalog().with_capability(Capability.EMBEDDING)
         return [card.id for card in cards]
+
+
+def _refused(refusal: Refusal, card: ModelCard, deadline: Deadline) -> CodeexError:
+    if refusal.reason == "too_large":
+        return InvalidRequest(
+            f"the input is larger than what the limits of {card.id} allow in one request; split it",
+            param="input",
+        )
+    wait = max(1.0, refusal.until - deadline.clock.monotonic())
+    if refusal.reason in LIMITS:
+        return CapacityExhausted(
+            f"{card.id} is at its limit; capacity returns in about {wait:.0f} s", retry_after=wait
+        )
+    return ProviderError(
+        f"{card.provider} cannot be asked right now ({refusal.reason}); try again in {wait:.0f} s",
+        retry_after=wait,
+        details={"provider": card.provider},
+    )
 
 
 def _client_error(failure: ProviderFailure, card: ModelCard) -> CodeexError:

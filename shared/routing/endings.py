@@ -60,13 +60,13 @@ def deadline_passed(asked: int) -> DeadlineExceeded:
 def chain_ended(plan: Plan, order: Order, health: HealthBook, now: float) -> CodeexError:
     """Nobody is left to ask, or nobody returns in time."""
     failures = list(order.failures.values())
-    mended = _request_at_fault(failures)
+    mended = _request_at_fault(failures, len(order.too_large))
     if mended is not None:
         return mended
-    back = [health.available_at(candidate.card) for candidate in plan.chain]
-    wait = max(1.0, min(back, default=now) - now)
+    back = order.first_return()
+    wait = max(1.0, (now if back is None else back) - now)
     retry_after = wait if wait > 1.0 else RETRY_HINT_S
-    if _at_its_limit(plan, failures, health):
+    if _at_its_limit(plan, failures, order, health):
         return CapacityExhausted(
             "every model that can serve this is at its limit; "
             f"the first returns in about {wait:.0f} s",
@@ -86,8 +86,15 @@ def chain_ended(plan: Plan, order: Order, health: HealthBook, now: float) -> Cod
     )
 
 
-def _request_at_fault(failures: list[ProviderFailure]) -> CodeexError | None:
-    """Every failure said the same of the request: then it is the request that has to change."""
+def _request_at_fault(failures: list[ProviderFailure], too_large: int) -> CodeexError | None:
+    """Every failure said the same of the request: then it is the request that has to change.
+    ``too_large``: so many models have limits smaller than the request."""
+    if too_large and all(isinstance(failure, RequestTooLarge) for failure in failures):
+        return InvalidRequest(
+            "prompt and answer together are larger than what the limits of any available model "
+            "allow in one request; shorten the prompt or ask for fewer max_tokens",
+            param="messages",
+        )
     if not failures:
         return None
     if all(isinstance(failure, ContextTooLong) for failure in failures):
@@ -110,12 +117,14 @@ def _request_at_fault(failures: list[ProviderFailure]) -> CodeexError | None:
     return None
 
 
-def _at_its_limit(plan: Plan, failures: list[ProviderFailure], health: HealthBook) -> bool:
+def _at_its_limit(
+    plan: Plan, failures: list[ProviderFailure], order: Order, health: HealthBook
+) -> bool:
     """Whether limits alone stand in the way: of all that were asked, or, where none was, of one
     that will return."""
     if failures:
         return all(isinstance(failure, QuotaExceeded) for failure in failures)
-    return any(health.limited(candidate.card) for candidate in plan.chain)
+    return order.limited or any(health.limited(candidate.card) for candidate in plan.chain)
 
 
 def _alone(plan: Plan, failures: list[ProviderFailure], retry_after: float) -> ProviderError:

@@ -22,7 +22,7 @@ from shared.routing.endings import deadline_passed, final_answer
 from shared.routing.health import HealthBook
 from shared.routing.opening import Opened, close, fetch, open_stream
 from shared.routing.plan import Plan, Trace
-from shared.routing.ports import Utilization
+from shared.routing.ports import Line, Quotas
 from shared.routing.release import Released
 from shared.routing.rescue import go_on
 from shared.routing.run import Parts, Run, Running
@@ -39,13 +39,14 @@ class Executor:
         self,
         providers: Callable[[str], ChatProvider | None],
         health: HealthBook,
-        utilization: Utilization,
+        quotas: Quotas,
+        line: Line,
         clock: Clock,
         rng: random.Random,
         timeouts: Callable[[], TimeoutConfig],
     ) -> None:
         self._parts = Parts(
-            providers, health, utilization, clock, AttemptClocks(timeouts), Backoff(rng)
+            providers, health, quotas, line, clock, AttemptClocks(timeouts), Backoff(rng)
         )
 
     async def complete(
@@ -104,11 +105,14 @@ class Executor:
                     out = released.rest()
                     if out:
                         yield out
-                    run.answered(
-                        running, running.usage or Usage(request.input_tokens, estimated=True)
-                    )
+                    usage = running.usage
+                    if usage is None:
+                        tokens = released.own_tokens()
+                        usage = Usage(request.input_tokens, tokens, estimated=True)
+                    run.answered(running, usage)
             finally:
-                run.left_alone(running)
+                if running.delivering:
+                    run.left_alone(running, released.own_tokens())
                 await close(source)
 
     async def _mended(

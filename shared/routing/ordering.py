@@ -12,6 +12,7 @@ about to return. Asking them again is not free, and is spread over the patience.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from shared.errors import (
@@ -22,6 +23,7 @@ from shared.errors import (
     Retry,
 )
 from shared.model import ModelCard
+from shared.permits import Refusal
 from shared.routing.backoff import ELSEWHERE_CAP_S, Backoff
 from shared.routing.health import HealthBook
 from shared.routing.plan import Candidate, Plan
@@ -35,6 +37,14 @@ NEVER = 6
 # Failures at one provider in one request after which its other models come last: a provider that
 # is down as a whole must not use up the attempts (LONG_CONTEXT begins with seven Google models).
 IN_TROUBLE = 2
+# A place without capacity is not looked at again sooner (seconds): nobody polls faster.
+AGAIN_S = 0.05
+# Capacity of a minute's limit may be back before it is expected: requests under way take less than
+# was reserved, other instances give back what they hold. What is further off (a day's limit, a
+# closure) will not. A minute and a lease's lifetime with what is added to be safe, in seconds.
+MINUTES_S = 80.0
+# Refusals that say a limit is in the way: of the ledger, or of a provider's 429 (any instance).
+LIMITS = frozenset({"full", "busy", "limit"})
 
 
 class Order:
@@ -48,6 +58,7 @@ class Order:
         "_chain",
         "_charged",
         "_failed_at",
+        "_full",
         "_health",
         "_just_shunned",
         "_last_provider",
@@ -60,6 +71,8 @@ class Order:
         "asked",
         "failures",
         "first_bytes",
+        "limited",
+        "too_large",
         "tries",
         "waited_s",
     )
@@ -81,12 +94,18 @@ class Order:
         self._just_shunned = ""
         self._last_provider = ""
         self._window_floor = 0
+        # What has no capacity: place -> (what is full, monotonic second of its return).
+        self._full: dict[int, tuple[str, float]] = {}
         self.asked = 0
         self.tries = [0] * len(chain)
         self.failures: dict[int, ProviderFailure] = {}
         # Seconds of the longest first-byte timeout a place has run into.
         self.first_bytes: dict[int, float] = {}
         self.waited_s = 0.0
+        # A limit of ours has kept a place from being asked, here or for another request.
+        self.limited = False
+        # Places whose limits are smaller than the request.
+        self.too_large: set[int] = set()
 
     def next(self, now: float, fitting: Callable[[ModelCard], bool] | None = None) -> int | None:
         """The place to ask now, of those that are ``fitting``; None: nobody may be asked now (or
@@ -122,10 +141,62 @@ class Order:
         if (
             self._charged >= self._budget
             or self._rank(0, head) != 0
-            or not self._health.limited(head)
+            or not (0 in self._full or self._health.limited(head))
         ):
             return None
         return self._askable_at(0, head)
+
+    def refuse(self, place: int, refusal: Refusal, now: float) -> None:
+        """No permit for it until then; no attempt and no failure."""
+        card = self._chain[place].card
+        if refusal.until == math.inf:
+            self._banned.add(place)
+            self.too_large.add(place)
+            return
+        self.limited = self.limited or refusal.reason in LIMITS
+        key = card.provider if refusal.whole else card.id
+        self._full[place] = key, max(refusal.until, now + AGAIN_S)
+
+    def stand_back(self, place: int, key: str, until: float, now: float) -> None:
+        """Somebody who comes first waits for ``key``, so it is not to be had before ``until``."""
+        self.limited = True
+        self._full[place] = key, max(until, now + AGAIN_S)
+
+    def look_again(self) -> None:
+        """Capacity may have come back: what was full is looked at anew."""
+        self._full.clear()
+
+    def may_return_early(self, now: float) -> bool:
+        """Whether what is full now may have room before its time."""
+        return any(
+            until - now <= MINUTES_S and self._rank(place, self._chain[place].card) < NEVER
+            for place, (_, until) in self._full.items()
+        )
+
+    def awaited(self, head: bool) -> dict[str, float]:
+        """What the request waits for, with the monotonic second of its return. ``head``: for the
+        named model alone."""
+        found: dict[str, float] = {}
+        for place, candidate in enumerate(self._chain[:1] if head else self._chain):
+            card = candidate.card
+            if self._rank(place, card) < NEVER:
+                full = self._full.get(place)
+                key = card.id if full is None else full[0]
+                at = self._askable_at(place, card)
+                found[key] = min(at, found.get(key, at))
+        return found
+
+    def first_return(self) -> float | None:
+        """The monotonic second at which the first of all that could serve returns, whatever this
+        request has seen of it; None: none could."""
+        return min(
+            (
+                self._askable_at(place, candidate.card)
+                for place, candidate in enumerate(self._chain)
+                if place not in self.too_large
+            ),
+            default=None,
+        )
 
     def pause(self, place: int, now: float) -> float:
         """Seconds to wait before asking there, so that a provider in trouble gets air (R5.2)."""
@@ -176,6 +247,9 @@ class Order:
     def _askable_at(self, place: int, card: ModelCard) -> float:
         """The monotonic second from which it may be asked; at most now: at once."""
         at = self._health.available_at(card)
+        full = self._full.get(place)
+        if full is not None and full[1] > at:
+            at = full[1]
         if self.tries[place] and isinstance(self.failures.get(place), QuotaExceeded):
             return max(at, self._poll_at)
         return at

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
+from shared.clock import Deadline
 from shared.config import Rule
 from shared.model import Category, Lifecycle, ModelCard
+from shared.permits import Permit, Place, Refusal
+from shared.providers.base import LimitSignal
 
 
 class ResolutionView(Protocol):
@@ -60,16 +63,90 @@ class RuleSource(Protocol):
 
 
 class Utilization(Protocol):
-    """How much of its limits a model has used."""
+    """How much of its limits a model has used, and whether it may be asked at all."""
 
     def utilization(self, card: ModelCard, /) -> float:
         """In [0, 1]; 1 is full."""
         ...
 
-    def record(self, card: ModelCard, tokens: int, /) -> None:
-        """One request that was sent, with the tokens it is expected to take."""
+    def closed(self, card: ModelCard, /) -> Refusal | None:
+        """Why nobody may ask it now, by the word of any instance; None: nothing is in the way."""
         ...
 
-    def correct(self, card: ModelCard, tokens: int, /) -> None:
-        """Add (or with a negative figure take back) tokens of a request already recorded."""
+
+class Quotas(Utilization, Protocol):
+    """The permits without which nobody is asked (R6, P70). Times are monotonic seconds."""
+
+    def take(self, card: ModelCard, tokens: int, /) -> Permit | Refusal | None:
+        """A permit or a refusal that is known at once; None: ``acquire`` has to ask. ``tokens``:
+        what the request may take at most, prompt and answer."""
+        ...
+
+    async def acquire(
+        self, card: ModelCard, tokens: int, deadline: Deadline, /
+    ) -> Permit | Refusal:
+        """What ``take`` left open. Raises ``StoreUnavailable``."""
+        ...
+
+    def settle(self, permit: Permit, tokens_used: int, /) -> None:
+        """The request took so many tokens."""
+        ...
+
+    def refund(self, permit: Permit, /) -> None:
+        """The provider surely never saw the request."""
+        ...
+
+    def close_provider(self, provider: str, reason: str, seconds: float, /) -> None:
+        """Nobody may ask the provider for so long, on any instance (R5.5)."""
+        ...
+
+    def close_model(self, card: ModelCard, reason: str, seconds: float, /) -> None:
+        """The same for one model."""
+        ...
+
+    def reopen(self, card: ModelCard, /) -> None:
+        """It has answered: lift what closes it."""
+        ...
+
+    def tighten(self, card: ModelCard, signal: LimitSignal, /) -> None:
+        """What a provider told of a limit; never loosens one."""
+        ...
+
+
+class Line(Protocol):
+    """Requests of one instance that wait for capacity, by priority (10 first), then arrival.
+
+    A *key* is what is waited for: a model's id, or a provider's where all of it is full. Times are
+    monotonic seconds.
+    """
+
+    # How many wait; 0 is all that a request has to know where nobody does.
+    waiting: int
+
+    def join(self, priority: int, returns: Mapping[str, float], former: Place | None, /) -> Place:
+        """Stand in line for these keys, each with the second at which it is expected back.
+        ``former``: the request's last place, whose arrival it keeps."""
+        ...
+
+    async def wait(self, place: Place, seconds: float, /) -> bool:
+        """Wait so long, or until something that is waited for may be back earlier: then True."""
+        ...
+
+    def leave(self, place: Place, /, *, served: bool) -> None:
+        """Stand in line no more, however the wait ended; whoever is next is called."""
+        ...
+
+    def ahead(
+        self, card: ModelCard, priority: int, place: Place | None, /
+    ) -> tuple[str, float] | None:
+        """What somebody with precedence waits for whom asking ``card`` would pass: the key and the
+        second at which it is expected; None: nobody. ``place``: that of who asks, if any."""
+        ...
+
+    def stir(self, card: ModelCard, /) -> None:
+        """Capacity of the model may have come back."""
+        ...
+
+    def exhausted(self, returns_at: float, /) -> None:
+        """A request found no capacity in its time; the first returns at that second."""
         ...

@@ -238,7 +238,8 @@ class Router:
             return None
         plan = kept.plan
         head = plan.chain[0].card
-        if not plan.named and self._use.utilization(head) >= BUSY:
+        use = self._use
+        if not plan.named and (use.utilization(head) >= BUSY or use.closed(head) is not None):
             return None
         return Plan(
             plan.category,

@@ -7,17 +7,25 @@ from dataclasses import dataclass, field
 
 from shared.clock import Clock, Deadline
 from shared.errors import (
+    CapacityExhausted,
+    CodeexError,
     FirstByteTimeout,
+    KeyRejected,
+    PaymentRequired,
     ProviderFailure,
+    QuotaExceeded,
     Retry,
+    StoreUnavailable,
     StreamCut,
     StreamStalled,
 )
 from shared.messages import Attempt, ChatRequest, Usage
 from shared.model import ModelCard
+from shared.permits import TOO_LARGE, Permit, Place, Refusal
 from shared.providers.base import ChatProvider, ProviderCall, Timeouts
 from shared.routing.attempt import RESERVE_S, AttemptClocks
 from shared.routing.backoff import Backoff
+from shared.routing.cooldown import KEY_REJECTED_S, PAYMENT_S, limit_wait_s
 from shared.routing.endings import (
     DETAIL_LENGTH,
     chain_ended,
@@ -26,9 +34,10 @@ from shared.routing.endings import (
     safe_text,
 )
 from shared.routing.health import HealthBook
+from shared.routing.options import EXPECTED_OUTPUT
 from shared.routing.ordering import Order
 from shared.routing.plan import Plan, Trace
-from shared.routing.ports import Utilization
+from shared.routing.ports import Line, Quotas
 
 # R5.9: more attempts beyond the first than this is a warning.
 DEEP = 3
@@ -44,7 +53,8 @@ class Parts:
 
     providers: Callable[[str], ChatProvider | None]
     health: HealthBook
-    utilization: Utilization
+    quotas: Quotas
+    line: Line
     clock: Clock
     clocks: AttemptClocks
     backoff: Backoff
@@ -53,7 +63,8 @@ class Parts:
 @dataclass(slots=True)
 class Running:
     """An attempt under way. ``started`` is monotonic seconds; ``open`` until the health record
-    knows of it, ``delivering`` from a stream's first token to its end."""
+    knows of it, ``delivering`` from a stream's first token to its end; ``permit`` until it is
+    settled, once, however the attempt ends."""
 
     place: int
     card: ModelCard
@@ -62,6 +73,7 @@ class Running:
     timeouts: Timeouts
     streams: bool
     started: float
+    permit: Permit | None
     open: bool = True
     delivering: bool = False
     line: Attempt | None = None
@@ -79,6 +91,10 @@ class Run:
     trace: Trace
     order: Order = field(init=False)
     started: float = field(init=False)
+    # Its place in the line, kept from one wait to the next.
+    place: Place | None = None
+    # The store was in the way of a permit.
+    store: StoreUnavailable | None = None
 
     def __post_init__(self) -> None:
         patience = self.request.options.patience_s
@@ -92,8 +108,18 @@ class Run:
         """The next attempt, after whatever has to be waited for.
 
         Raises the request's end: ``DeadlineExceeded``, ``CapacityExhausted``, ``ProviderError``,
-        ``AllModelsFailed`` or ``InvalidRequest``.
+        ``AllModelsFailed``, ``StoreUnavailable`` or ``InvalidRequest``.
         """
+        served = False
+        try:
+            running = await self._next()
+            served = True
+            return running
+        finally:
+            if self.place is not None:
+                self.parts.line.leave(self.place, served=served)
+
+    async def _next(self) -> Running:
         parts, order = self.parts, self.order
         now = parts.clock.monotonic()
         while True:
@@ -102,14 +128,14 @@ class Run:
                 raise deadline_passed(order.asked)
             if self.plan.waits_for_head:
                 back = order.head_returns_at()
-                if back is not None and back > now and await self._wait(back, now):
+                if back is not None and back > now and await self._wait(back, now, head=True):
                     now = parts.clock.monotonic()
                     continue
             place = order.next(now)
             if place is None:
                 back = order.returns_at()
-                if back is None or not await self._wait(back, now):
-                    raise chain_ended(self.plan, order, parts.health, now)
+                if back is None or not await self._wait(back, now, head=False):
+                    raise self._nobody(now)
                 now = parts.clock.monotonic()
                 continue
             running = await self._take(place, now)
@@ -142,6 +168,11 @@ class Run:
         if provider is None:
             order.ban(place)
             return None
+        if parts.line.waiting:
+            before = parts.line.ahead(card, self.request.options.priority, self.place)
+            if before is not None:
+                order.stand_back(place, *before, now)
+                return None
         pause = order.pause(place, now) if order.failures else 0.0
         if pause > 0.0:
             left = self.deadline.at - now - parts.clocks.minimum()
@@ -152,27 +183,87 @@ class Run:
             now = parts.clock.monotonic()
         if not parts.health.try_acquire(card):
             return None
-        return self._running(place, card, provider, now)
+        tokens = self._tokens(card)
+        found = parts.quotas.take(card, tokens)
+        if found is None or found is TOO_LARGE:
+            found = await self._ask(place, card, tokens, found)
+            now = parts.clock.monotonic()
+        if isinstance(found, Permit):
+            return self._running(place, card, provider, now, found)
+        parts.health.release(card)
+        if found is not None:
+            order.refuse(place, found, now)
+        return None
 
-    async def _wait(self, until: float, now: float) -> bool:
-        """Wait for a return within the request's patience and deadline; False: too far off."""
+    async def _ask(
+        self, place: int, card: ModelCard, tokens: int, found: Refusal | None
+    ) -> Permit | Refusal | None:
+        """What the store says; ``found``: what is known already. None: the store is in the way."""
+        quotas, held = self.parts.quotas, True
+        try:
+            answer = found or await quotas.acquire(card, tokens, self.deadline)
+            least = max(1, self.request.input_tokens)
+            if answer is TOO_LARGE and self.request.max_tokens is None and least < tokens:
+                # How long the answer will be was a guess; a small limit is not to fail by it.
+                again = quotas.take(card, least)
+                answer = again or await quotas.acquire(card, least, self.deadline)
+            held = False
+            return answer
+        except StoreUnavailable as error:
+            held = False
+            self.store = error
+            self.order.ban(place)
+            return None
+        finally:
+            if held:
+                self.parts.health.release(card)
+
+    def _tokens(self, card: ModelCard) -> int:
+        """What an attempt may take at most, as far as is known: prompt and every answer."""
+        request = self.request
+        output = request.max_tokens or EXPECTED_OUTPUT
+        if card.max_output_tokens is not None and output > card.max_output_tokens:
+            output = card.max_output_tokens
+        return request.input_tokens + output * request.n
+
+    def _nobody(self, now: float) -> CodeexError:
+        """The end of a request for which nobody is left."""
+        if self.store is not None:
+            return self.store
+        error = chain_ended(self.plan, self.order, self.parts.health, now)
+        if isinstance(error, CapacityExhausted) and error.retry_after is not None:
+            self.parts.line.exhausted(now + error.retry_after)
+        return error
+
+    async def _wait(self, until: float, now: float, *, head: bool) -> bool:
+        """Wait in line for a return within the request's patience and deadline; False: too far
+        off. ``head``: for the model the client named, before any other is asked."""
+        parts, order, options = self.parts, self.order, self.request.options
         wait = max(GRAIN_S, until - now)
-        left = self.deadline.at - now - self.parts.clocks.minimum()
-        if wait >= self.request.options.patience_s - self.order.waited_s or wait > left:
-            return False
-        await self.parts.clock.sleep(wait)
-        self.order.waited_s += wait
-        self.trace.waited_ms = round(self.order.waited_s * 1000)
+        patience = options.patience_s - order.waited_s
+        left = self.deadline.at - now - parts.clocks.minimum()
+        if wait >= patience or wait > left:
+            wait = min(patience, left - GRAIN_S)
+            if head or wait < GRAIN_S or not order.may_return_early(now):
+                return False
+        place = parts.line.join(options.priority, order.awaited(head), self.place)
+        self.place = place
+        if await parts.line.wait(place, wait):
+            order.look_again()
+        order.waited_s += parts.clock.monotonic() - now
+        self.trace.waited_ms = round(order.waited_s * 1000)
         return True
 
-    def _running(self, place: int, card: ModelCard, provider: ChatProvider, now: float) -> Running:
+    def _running(
+        self, place: int, card: ModelCard, provider: ChatProvider, now: float, permit: Permit
+    ) -> Running:
         request, clocks = self.request, self.parts.clocks
         self.order.start(place)
         streams = clocks.streams(request, card)
         earlier = self.order.first_bytes.get(place, 0.0)
         timeouts = clocks.timeouts(request, card, streams, self.deadline.at - now, earlier)
-        self.parts.utilization.record(card, request.input_tokens)
-        return Running(place, card, provider, ProviderCall(card, request), timeouts, streams, now)
+        call = ProviderCall(card, request)
+        return Running(place, card, provider, call, timeouts, streams, now, permit)
 
     # ------------------------------------------------------------------------------ results
 
@@ -180,9 +271,15 @@ class Run:
         """The first token of a stream has come: the model is well, and will be the answer."""
         now = self.parts.clock.monotonic()
         latency_ms = (now - running.started) * 1000.0
-        self.parts.health.record_first_token(running.card, latency_ms)
+        health = self.parts.health
+        standing = health.version
+        health.record_first_token(running.card, latency_ms)
+        if health.version != standing:
+            self._well_again(running.card, now)
         running.open = False
         running.delivering = True
+        if running.call.signals:
+            self._tell_limits(running)
         self._write(running, "ok", latency_ms)
         self._chosen(running)
         if self.trace.first_token_ms is None:
@@ -190,9 +287,14 @@ class Run:
 
     def answered(self, running: Running, usage: Usage, upstream_model: str = "") -> None:
         """The whole answer has come; ``usage`` is what it took."""
-        latency_ms = (self.parts.clock.monotonic() - running.started) * 1000.0
+        now = self.parts.clock.monotonic()
+        latency_ms = (now - running.started) * 1000.0
         began = running.line is not None
-        self.parts.health.record_success(running.card, None if began else latency_ms)
+        health = self.parts.health
+        standing = health.version
+        health.record_success(running.card, None if began else latency_ms)
+        if health.version != standing:
+            self._well_again(running.card, now)
         if running.line is None:
             running.open = False
             self._write(running, "ok", latency_ms)
@@ -218,13 +320,17 @@ class Run:
             parts.health.release(running.card)
         else:
             parts.health.record_failure(running.card, failure, latency_ms)
+            self._tell_failure(running.card, failure)
         running.open = False
         self.order.failed(running.place, failure, running.timeouts.first_byte, now)
         self._write(running, failure.outcome, latency_ms, safe_text(failure.message, DETAIL_LENGTH))
         if running.usage is not None:
             self._spent(running, running.usage)
-        elif not failure.may_have_spent:
-            parts.utilization.correct(running.card, -self.request.input_tokens)
+        elif failure.may_have_spent:
+            self._settle_unknown(running, 0)
+        else:
+            # It answered, so it may count the request (most do, 429s included), but no tokens.
+            self._settle(running, 0)
 
     def diverged(self, running: Running) -> None:
         """It answers, but not with the text that has already left: of no use, though well."""
@@ -235,6 +341,8 @@ class Run:
         self._write(running, "diverged", self._ms(running), "began with other words")
         if running.usage is not None:
             self._spent(running, running.usage)
+        else:
+            self._settle_unknown(running, 0)
 
     def ended(self, running: Running) -> None:
         """Whatever happened, nothing of the attempt stays behind (the client may have left)."""
@@ -245,6 +353,7 @@ class Run:
         now = self.parts.clock.monotonic()
         outcome = "timeout" if now >= self.deadline.at else "cancelled"
         self._write(running, outcome, (now - running.started) * 1000.0)
+        self._settle_unknown(running, 0)
 
     def broken(self, running: Running, failure: ProviderFailure, own_tokens: int) -> bool:
         """A stream that had begun broke, after text of about ``own_tokens`` tokens had left.
@@ -255,10 +364,13 @@ class Run:
         its_own_doing = not self._deadline_did_it(failure, now)
         if its_own_doing:
             self.parts.health.record_failure(running.card, failure, self._ms(running))
+            self._tell_failure(running.card, failure)
         self.order.failed(running.place, failure, 0.0, now)
         detail = safe_text(failure.message, DETAIL_LENGTH)
         self._write(running, failure.outcome, self._ms(running), detail)
         running.delivering = False
+        # What it wrote after its last sign nobody knows: the permit's estimate at least.
+        self._settle_unknown(running, own_tokens)
         usage = running.usage
         if usage is None and own_tokens:
             usage = Usage(self.request.input_tokens, own_tokens, estimated=True)
@@ -266,13 +378,13 @@ class Run:
             self._spent(running, usage)
         return its_own_doing
 
-    def left_alone(self, running: Running) -> None:
-        """A stream that was being delivered is closed before its end: the client left, or the
-        deadline came."""
-        if running.delivering:
-            running.delivering = False
-            late = self.parts.clock.monotonic() >= self.deadline.at
-            self._write(running, "timeout" if late else "cancelled", self._ms(running))
+    def left_alone(self, running: Running, own_tokens: int) -> None:
+        """A stream that was being delivered is closed before its end, after text of about
+        ``own_tokens`` tokens: the client left, or the deadline came."""
+        running.delivering = False
+        late = self.parts.clock.monotonic() >= self.deadline.at
+        self._write(running, "timeout" if late else "cancelled", self._ms(running))
+        self._settle_unknown(running, own_tokens)
 
     # ------------------------------------------------------------------------------- inside
 
@@ -305,8 +417,53 @@ class Run:
         self.trace.usage.add(usage)
         if running.line is not None:
             running.line.usage = usage
-        total = usage.prompt_tokens + usage.completion_tokens
-        self.parts.utilization.correct(running.card, total - self.request.input_tokens)
+        self._settle(running, usage.prompt_tokens + usage.completion_tokens)
+
+    def _settle_unknown(self, running: Running, own_tokens: int) -> None:
+        """Settle an attempt whose end nobody heard: what the provider has told, else what was
+        reserved or has been seen, whichever is more."""
+        usage, permit = running.usage, running.permit
+        if usage is not None:
+            self._settle(running, usage.prompt_tokens + usage.completion_tokens)
+        elif permit is not None:
+            self._settle(running, max(permit.tokens, self.request.input_tokens + own_tokens))
+
+    def _settle(self, running: Running, tokens: int) -> None:
+        """The permit's end: the first time counts."""
+        permit, parts = running.permit, self.parts
+        if permit is None:
+            return
+        running.permit = None
+        parts.quotas.settle(permit, tokens)
+        if running.call.signals:
+            self._tell_limits(running)
+        if parts.line.waiting:
+            parts.line.stir(running.card)
+
+    def _tell_limits(self, running: Running) -> None:
+        """What the provider said of its limits goes to all who share them."""
+        signals = running.call.signals
+        for signal in signals:
+            self.parts.quotas.tighten(running.card, signal)
+        signals.clear()
+
+    def _tell_failure(self, card: ModelCard, failure: ProviderFailure) -> None:
+        """What keeps the model or provider closed here closes it on every instance (P27, P65)."""
+        quotas = self.parts.quotas
+        match failure:
+            case QuotaExceeded():
+                quotas.close_model(card, "limit", limit_wait_s(failure))
+            case KeyRejected():
+                quotas.close_provider(card.provider, "key", KEY_REJECTED_S)
+            case PaymentRequired():
+                quotas.close_provider(card.provider, "payment", PAYMENT_S)
+            case _:
+                pass
+
+    def _well_again(self, card: ModelCard, now: float) -> None:
+        """A trial has ended well. What a call brings that began before a closure lifts nothing."""
+        if self.parts.health.available_at(card) <= now:
+            self.parts.quotas.reopen(card)
 
     def _deadline_did_it(self, failure: ProviderFailure, now: float) -> bool:
         """Whether the attempt was cut short by the request's own end: no word on the model."""

@@ -56,7 +56,7 @@ class Scorer:
         delta, why, ready = 0.0, "", True
         standing = self.health.standing(card)
         used = self.utilization.utilization(card)
-        if standing is Standing.COOLING:
+        if standing is Standing.COOLING or self.utilization.closed(card) is not None:
             delta, why, ready = -COOLING_MALUS, "cannot be asked right now", False
         elif used >= BUSY:
             delta = -BUSY_MALUS - BUSY_SPREAD * (used - BUSY) / (1.0 - BUSY)

@@ -88,7 +88,7 @@ def scenes(draw: st.DrawFn) -> Scene:
         st.lists(st.tuples(st.sampled_from(cards), st.integers(1, 60)), max_size=4)
     ):
         for _ in range(uses):
-            world.meter.record(one, 10)
+            world.meter.record(one)
     options = RequestOptions(
         preferred_providers=tuple(draw(st.sets(st.sampled_from(PROVIDERS), max_size=2))),
         avoid_providers=frozenset(draw(st.sets(st.sampled_from(PROVIDERS), max_size=2))),

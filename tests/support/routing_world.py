@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 
 from shared.clock import Clock, Deadline
 from shared.config import Rule, RuleEntry, TimeoutConfig
-from shared.limits.utilization import UsageMeter
+from shared.limits.waiting import WaitingLine
 from shared.messages import ChatRequest, Need, RequestOptions
 from shared.model import Capability, Category, Feature, Lifecycle, Limits, ModelCard
 from shared.providers.base import ChatProvider, ProviderCall
 from shared.routing.executor import Executor
 from shared.routing.health import HealthBook
 from shared.routing.plan import Candidate, Plan
+from shared.routing.ports import Quotas
 from shared.routing.router import Router
+from tests.support.counting_quotas import CountingQuotas
 from tests.support.fake_provider import Act, FakeProvider
 
 Script = Act | list[Act] | Callable[[ProviderCall], Act]
@@ -173,7 +175,8 @@ def plan_of(
 
 @dataclass
 class World:
-    """The real health book, meter, router and executor over fake providers.
+    """The real health book, line, router and executor over fake providers; ``quotas`` None:
+    permits without limits, counted in ``meter``.
 
     ``acts`` scripts each model: an ``Act`` for every call, a list whose last act repeats, or a
     function of the call.
@@ -187,12 +190,15 @@ class World:
     catalog: SmallCatalog | None = None
     pays: Callable[[str], bool] = lambda provider: False
     enabled: Callable[[str], bool] = lambda provider: True
+    quotas: Quotas | None = None
 
     def __post_init__(self) -> None:
         self.catalog = self.catalog or SmallCatalog(self.cards)
         self.rules = SmallRules(self.rule or rule(*(one.id for one in self.cards)))
         self.health = HealthBook(self.clock)
-        self.meter = UsageMeter(self.clock, lambda one: one.limits)
+        self.meter = CountingQuotas()
+        self.line = WaitingLine(self.clock)
+        quotas = self.quotas or self.meter
         self.log: list[str] = []
         self.providers = {
             name: FakeProvider(name, self._act, log=self.log)
@@ -202,7 +208,7 @@ class World:
             self.catalog,
             self.rules,
             self.health,
-            self.meter,
+            quotas,
             self.enabled,
             self.pays,
             self.clock,
@@ -210,7 +216,8 @@ class World:
         self.executor = Executor(
             self.provider,
             self.health,
-            self.meter,
+            quotas,
+            self.line,
             self.clock,
             random.Random(7),
             lambda: self.timeouts,

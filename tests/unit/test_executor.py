@@ -86,8 +86,8 @@ def test_first_model_answers() -> None:
         assert trace.answered is A
         assert (trace.usage.prompt_tokens, trace.usage.completion_tokens) == (7, 3)
         assert trace.warnings == []
-        assert world.meter.used(A).minute_requests == 1
-        assert world.meter.used(A).minute_tokens == 10
+        assert world.meter.used[A.id] == 1
+        assert world.meter.settlements() == [[10]]
 
     run(main())
 

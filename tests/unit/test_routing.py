@@ -317,7 +317,7 @@ def test_the_users_own_server_is_last() -> None:
     own = card("local-llama", quality=99, window=None)
     here = world([own, A, B], by=rule("alpha-one", "beta-one"))
     assert ids(here.router.plan(request(), MEDIUM)) == ["alpha-one", "beta-one", "local-llama"]
-    here.meter.record(A, 1)
+    here.meter.record(A)
     alone = world([own, A], by=rule("alpha-one"), disabled=["alpha"])
     assert ids(alone.router.plan(request(tokens=50_000), MEDIUM)) == ["local-llama"]
 
@@ -329,9 +329,9 @@ def test_health_and_use_move_models() -> None:
     tight = card("alpha-one", limits=Limits(rpm=10))
     here = world([tight, B, C])
     for _ in range(7):
-        here.meter.record(tight, 1)
+        here.meter.record(tight)
     assert ids(here.router.plan(request(), MEDIUM))[0] == "alpha-one"
-    here.meter.record(tight, 1)
+    here.meter.record(tight)
     plan = here.router.plan(request(), MEDIUM)
     assert ids(plan) == ["beta-one", "gamma-one", "alpha-one"]
     assert "80%" in plan.reason
