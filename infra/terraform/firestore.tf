@@ -17,11 +17,15 @@ locals {
   # Collections whose documents go at their `expires_at`; the embedded store reads the same list.
   expiring = jsondecode(file("${path.module}/../../shared/storage/expiring.json"))
 
-  # Long texts that no query asks for: their indexes would only be paid for.
+  # Long texts and wide tables that no query asks for: their indexes would only be paid for.
   not_indexed = {
-    jobs-payload = { collection = "jobs", field = "payload" }
-    jobs-result  = { collection = "jobs", field = "result" }
-    steps-result = { collection = "steps", field = "result" }
+    jobs-payload     = { collection = "jobs", field = "payload" }
+    jobs-result      = { collection = "jobs", field = "result" }
+    stats-categories = { collection = "stats", field = "categories" }
+    stats-models     = { collection = "stats", field = "models" }
+    stats-providers  = { collection = "stats", field = "providers" }
+    stats-writers    = { collection = "stats", field = "writers" }
+    steps-result     = { collection = "steps", field = "result" }
   }
 }
 

@@ -64,6 +64,14 @@ class Change:
     rolled_back_to: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is stored after a request to change it; ``made``: whether that made a version."""
+
+    stored: Stored
+    made: bool
+
+
 class ConfigStore:
     """Reads and changes the stored configuration.
 
@@ -102,7 +110,7 @@ class ConfigStore:
             raise SettingsError(problems)
         return config
 
-    async def patch(self, change: JsonObject, by: str, beside: Beside | None = None) -> Stored:
+    async def patch(self, change: JsonObject, by: str, beside: Beside | None = None) -> Outcome:
         """Merge ``change`` into what is stored, if all of the outcome is right.
 
         ``by`` is the pseudonym of who does it. One that changes nothing makes no version. Raises
@@ -111,7 +119,7 @@ class ConfigStore:
         """
         return await self._change(lambda before: patched(before.patch, change), by, None, beside)
 
-    async def rollback(self, version: int, by: str, beside: Beside | None = None) -> Stored:
+    async def rollback(self, version: int, by: str, beside: Beside | None = None) -> Outcome:
         """Store again what was stored as ``version`` (0: nothing), as a new version.
 
         Raises ``NotFound``, and as ``patch`` does: a version that does not fit any more, because
@@ -146,7 +154,7 @@ class ConfigStore:
         by: str,
         rolled_back_to: int | None,
         beside: Beside | None,
-    ) -> Stored:
+    ) -> Outcome:
         for attempt in range(ATTEMPTS):
             if attempt:
                 await self._clock.sleep(self._random.uniform(0.0, WAIT_S * attempt))
@@ -155,7 +163,7 @@ class ConfigStore:
             patch = decide(before)
             self._check(patch)
             if same(patch, before.patch) and rolled_back_to is None:
-                return before
+                return Outcome(before, made=False)
             now = datetime.fromtimestamp(self._clock.wall(), UTC)
             after = Stored(before.version + 1, patch, now, by)
             change = Change(after, difference(before.patch, patch), rolled_back_to)
@@ -172,7 +180,7 @@ class ConfigStore:
                     "before sending it again",
                     retry_after=error.retry_after,
                 ) from error
-            return after
+            return Outcome(after, made=True)
         raise Conflict(
             "others are changing the configuration at the same time; read it and send the change "
             "again",

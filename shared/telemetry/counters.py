@@ -143,7 +143,7 @@ class Tallies:
 class Counters:
     """This instance's counters. Not for use from several threads."""
 
-    __slots__ = ("_clock", "_ewma", "_pending", "_returned", "_settled")
+    __slots__ = ("_clock", "_ewma", "_pending", "_returned", "_settled", "_since")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -151,6 +151,12 @@ class Counters:
         self._pending = Tallies()  # neither
         self._returned = Tallies()  # drained and given back: in totals once, to be drained again
         self._ewma: dict[str, float] = {}
+        self._since: float | None = None
+
+    @property
+    def waiting_since(self) -> float | None:
+        """Unix seconds of the first figure that was not drained yet; None: there is none."""
+        return self._since
 
     def record(
         self,
@@ -173,6 +179,8 @@ class Counters:
             self._rest(attempts, usage)
         if category:
             self._category(category, attempts, primary)
+        if self._since is None and self._pending:
+            self._since = now
 
     def ewma_ms(self, model: str) -> float | None:
         """Smoothed latency of the model's recent successes in milliseconds; None without any."""
@@ -195,11 +203,17 @@ class Counters:
         if self._returned:
             taken.add(self._returned)
             self._returned = Tallies()
+        self._since = None
         return taken
 
-    def give_back(self, tallies: Tallies) -> None:
-        """Return drained increments that could not be stored; the next drain has them again."""
+    def give_back(self, tallies: Tallies, since: float) -> None:
+        """Return drained increments that could not be stored; the next drain has them again.
+
+        ``since``: what ``waiting_since`` was before they were drained.
+        """
         self._returned.add(tallies)
+        if tallies:
+            self._since = since if self._since is None else min(since, self._since)
 
     def _attempt(self, attempt: Attempt, now: float) -> None:
         for tally in self._both(attempt):

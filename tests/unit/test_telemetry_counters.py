@@ -145,7 +145,7 @@ def test_draining_neither_loses_nor_doubles(
         elif step == "drain":
             stored.add(counters.drain())
         elif step == "drain and give back":
-            counters.give_back(counters.drain())
+            counters.give_back(counters.drain(), START_WALL)
         assert counters.snapshot() == plain.snapshot()
     stored.add(counters.drain())
     whole = plain.drain()
