@@ -5,7 +5,7 @@ locals {
   # Who makes work for the worker: a chat that must wait, the next step of a job, lost work found.
   enqueues = ["chat", "worker", "health-cron"]
   # Who writes and reads large payloads and results, and gives out links to them.
-  keeps_media = ["chat", "jobs", "worker", "health-cron"]
+  keeps_media = ["chat", "jobs", "worker"]
 }
 
 resource "google_project_iam_member" "uses_firestore" {

@@ -19,6 +19,7 @@ locals {
 
   # Long texts and wide tables that no query asks for: their indexes would only be paid for.
   not_indexed = {
+    jobs-error       = { collection = "jobs", field = "error" }
     jobs-payload     = { collection = "jobs", field = "payload" }
     jobs-result      = { collection = "jobs", field = "result" }
     stats-categories = { collection = "stats", field = "categories" }

@@ -10,13 +10,14 @@ resource "google_storage_bucket" "media" {
     retention_duration_seconds = 0
   }
 
-  # What belongs to a job goes with it (jobs expire earlier); a day over for what still reads it.
+  # What belongs to a job goes after it: one that nobody runs expires after 30 days, its result
+  # a week after the end (shared/jobs/job.py).
   lifecycle_rule {
     action {
       type = "Delete"
     }
     condition {
-      age            = 31
+      age            = 40
       matches_prefix = ["jobs/"]
     }
   }

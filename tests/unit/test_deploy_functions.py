@@ -12,6 +12,8 @@ from infra.house_rules import EVERYBODY
 from infra.provider_facts import TERRAFORM
 from local.private_functions import QUEUES, SWEEP_EVERY_S, SWEEP_PATH
 from shared.composition.stores import BULK, INTERACTIVE
+from shared.jobs.content import folder
+from shared.jobs.job import DAY_S, KEPT_S, UNFINISHED_S
 from shared.settings import load_settings
 from shared.storage.tasks import DISPATCH_DEADLINE_S
 
@@ -154,6 +156,18 @@ def test_links_are_signed_by_those_that_keep_media() -> None:
     ):
         assert resources(kind)[name].attributes["for_each"] == "${toset(local.keeps_media)}"
     assert names_in("keeps_media") <= DEPLOYED.keys()
+
+
+def test_blobs_of_a_job_outlive_it_and_no_longer_than_said() -> None:
+    """A payload may be as old as the job, a result a week younger."""
+    (rule, _) = resources("google_storage_bucket")["media"].inner("lifecycle_rule")
+    condition = rule.inner("condition")[0].attributes
+    days = condition["age"]
+    assert isinstance(days, int)
+    assert days * DAY_S > UNFINISHED_S
+    assert days * DAY_S > KEPT_S
+    assert condition["matches_prefix"] == ['"jobs/"']
+    assert folder("u", "job_1").startswith("jobs/")
 
 
 def test_schedule_calls_the_sweep_every_five_minutes_and_waits_for_it() -> None:

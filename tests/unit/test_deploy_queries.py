@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import json
+import random
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from shared.clock import SystemClock
+from shared.configuration.stored import ConfigStore
+from shared.edge.audit import AuditLog
+from shared.jobs.job import BULK, INTERACTIVE, Job, State
+from shared.jobs.store import JobStore
+from shared.pipeline.statistics_reading import StatisticsReader
+from shared.storage.blobs import BlobStore
+from shared.storage.blobs_folder import FolderBlobs
+from shared.storage.documents import DocumentStore
 from shared.storage.queries import Direction, Filter, Order, Query, search
-from tests.support.firestore_indexes import Indexes, read_indexes
+from shared.storage.sqlite_backend import SqliteBackend
+from shared.telemetry.log import JsonLog
+from tests.support.firestore_indexes import IndexedBackend, Indexes, read_indexes
 
 DOWN = Direction.DOWN
 A, B = Filter("a", "==", 1), Filter("b", "==", 2)
@@ -70,3 +84,64 @@ def test_query_that_an_index_serves(indexes: Indexes, query: Query) -> None:
 @pytest.mark.parametrize(("query", "lacking"), LACKING, ids=lambda one: str(one))
 def test_query_that_no_index_serves(indexes: Indexes, query: Query, lacking: str) -> None:
     assert indexes.lacking(search(query)) == lacking
+
+
+@pytest.fixture
+async def database() -> AsyncIterator[IndexedBackend]:
+    """An empty database behind the indexes of the deployment."""
+    backend = IndexedBackend(SqliteBackend(None), read_indexes())
+    yield backend
+    await backend.close()
+
+
+async def test_every_query_of_jobs_has_its_index(database: IndexedBackend, tmp_path: Path) -> None:
+    """ARCHITECTURE, Durable work: collection-group query by state, priority, created; indexed."""
+    store = JobStore(
+        DocumentStore(database),
+        BlobStore(FolderBlobs(tmp_path)),
+        SystemClock(),
+        random.Random(1),
+    )
+    job = await store.create(
+        Job(
+            uid="u",
+            id="job_1",
+            kind="chat",
+            queue=INTERACTIVE,
+            state=State.QUEUED,
+            priority=5,
+            tier="free",
+            admin=False,
+            request_id="r",
+            created=1.0,
+            expires=2e9,
+            payload="{}",
+        )
+    )
+    await store.ahead(job)
+    await store.page("u", 20, None)
+    await store.page("u", 20, job)
+    await store.overview()
+    for state in State:
+        await store.due(state, 10)
+    assert await store.claim(BULK, 60.0) is None
+    assert await store.claim(INTERACTIVE, 60.0) is not None
+    assert database.asked >= 10
+    assert database.lacking == []
+
+
+async def test_every_query_of_administrators_has_its_index(database: IndexedBackend) -> None:
+    documents, clock = DocumentStore(database), SystemClock()
+    config = ConfigStore(documents, {}, lambda _: [], clock)
+    await config.patch({"flags": {"ENABLE_MEMORY_SYSTEM": False}}, "somebody")
+    assert len(await config.history()) == 1
+    await StatisticsReader(documents, clock).read_hours(24)
+    log = JsonLog(io.BytesIO(), clock, "INFO", [])
+    await AuditLog(documents, log, clock, random.Random(1), b"salt").newest(50)
+    assert database.asked == 3
+    assert database.lacking == []
+
+
+async def test_a_query_without_an_index_is_noticed(database: IndexedBackend) -> None:
+    await DocumentStore(database).query(Query("jobs", [Filter("tier", "==", "free")], group=True))
+    assert database.lacking == ["collection group jobs: tier =="]
