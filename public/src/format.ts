@@ -27,6 +27,11 @@ const timeOfDay = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2
 /** Unix milliseconds as 14:05:09 in the visitor's time zone. */
 export const clockTime = (ms: number): string => timeOfDay.format(ms);
 
+const dayAndTime = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
+
+/** Unix milliseconds as 26 Nov 2026, 14:05 in the visitor's time zone. */
+export const dateTime = (ms: number): string => dayAndTime.format(ms);
+
 /** 8K, 128K, 1M tokens: powers of ten or two, whichever the figure is near. */
 export function tokens(count: number): string {
   if (count >= 1_000_000) return `${Math.round(count / 1_000_000)}M`;

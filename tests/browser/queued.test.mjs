@@ -42,7 +42,7 @@ describe("in line", () => {
     await card(page).waitFor();
     assert.match(await card(page).innerText(), /In line for capacity[\s\S]*3rd[\s\S]*about (40|39) s[\s\S]*job_0001/);
     await page.getByRole("button", { name: "Send" }).waitFor(); // the page is not busy meanwhile
-    change({ position: 1, estimated_wait_seconds: 5 });
+    change({ position: 0, estimated_wait_seconds: 5 });
     await card(page).getByText("Next", { exact: true }).waitFor();
     change({ status: "running", position: undefined, progress: { done: 1, total: 4 }, attempts: 2 });
     await card(page).getByText("Being answered").waitFor();

@@ -1,6 +1,7 @@
 // How the configuration came to be what it is, and the way back.
 import { useState } from "preact/hooks";
 import type { Problem } from "../api/types.ts";
+import { dateTime } from "../format.ts";
 import { useStore } from "../state/store.ts";
 import { Dialog } from "../ui/parts.tsx";
 import { leaves } from "./patch.ts";
@@ -9,10 +10,9 @@ import { Nothing, Table } from "./pieces.tsx";
 import type { Version } from "./shapes.ts";
 import { known, problemFrom, rollBack } from "./state.ts";
 
-const moment = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 /** Before the first change: nothing stored, all as environment and defaults say. */
-const START: Version = { version: 0, changedAt: "", changedBy: "", patch: {}, rolledBackTo: null };
-const when = (iso: string): string => (Number.isNaN(Date.parse(iso)) ? iso : moment.format(Date.parse(iso)));
+const START: Version = { version: 0, changedAt: null, changedBy: "", patch: {}, rolledBackTo: null };
+const when = (version: Version): string => (version.changedAt === null ? "at an unknown time" : dateTime(version.changedAt));
 
 export function History() {
   const { history, config } = useStore(known);
@@ -39,7 +39,7 @@ export function History() {
             {rows.map((version) => (
               <tr key={version.version} data-current={version.version === config.version}>
                 <th scope="row" class="figure">{version.version}</th>
-                <td class="when">{version.version === 0 ? "at first" : when(version.changedAt)}</td>
+                <td class="when">{version.version === 0 ? "at first" : when(version)}</td>
                 <td>{version.changedBy}</td>
                 <td class="patch">
                   {version.version === 0 && <span class="note">nothing stored</span>}
@@ -92,7 +92,7 @@ function Confirm(props: { version: Version; from: number; onClose: () => void })
       <p>
         {version.version === 0
           ? "Nothing is stored any more: the environment and the defaults hold, as a new version."
-          : `What was stored as version ${version.version} on ${when(version.changedAt)} comes into force again, as a new version.`}
+          : `What was stored as version ${version.version} on ${when(version)} comes into force again, as a new version.`}
         {undone > 0 && ` What ${undone === 1 ? "the version" : `the ${undone} versions`} after it changed is taken back.`}
         {" "}Every instance follows within 30 s.
       </p>

@@ -11,7 +11,7 @@ export function JobsView() {
   const { jobs } = useStore(known);
   const now = useNow(1000);
   const rows = [...(jobs?.rows ?? [])].sort(
-    (a, b) => ORDER.indexOf(a.status) - ORDER.indexOf(b.status) || (a.position ?? Infinity) - (b.position ?? Infinity),
+    (a, b) => ORDER.indexOf(a.status) - ORDER.indexOf(b.status) || (a.ahead ?? Infinity) - (b.ahead ?? Infinity),
   );
   const all = jobs ? jobs.queued + jobs.running : 0;
   return (
@@ -46,15 +46,15 @@ export function JobsView() {
 
 function Row(props: { job: JobRow; now: number }) {
   const { job, now } = props;
-  const since = Date.parse((job.status === "running" && job.startedAt) || job.createdAt);
+  const since = (job.status === "running" && job.startedAt) || job.createdAt;
   return (
     <tr>
       <th scope="row"><span class="kind">{words(job.kind)}</span> <code>{job.id.slice(-8)}</code></th>
       <td><span class="badge" data-job={job.status}>{job.status === "queued" ? "waiting" : job.status}</span></td>
-      <td class="figure">{job.position ?? "–"}</td>
+      <td class="figure">{job.ahead === null ? "–" : job.ahead + 1}</td>
       <td class="figure">{job.priority ?? "–"}</td>
       <td class="figure">{job.attempts}</td>
-      <td>{Number.isNaN(since) ? "–" : ago(since, now)}</td>
+      <td>{since === null ? "–" : ago(since, now)}</td>
     </tr>
   );
 }

@@ -1,5 +1,5 @@
 // What the instance asked of the store, by collection.
-import { whole } from "../format.ts";
+import { dateTime, whole } from "../format.ts";
 import { useStore } from "../state/store.ts";
 import { Nothing, Panel, Table } from "./pieces.tsx";
 import { known } from "./state.ts";
@@ -8,12 +8,11 @@ export function StoreOperations() {
   const { operations } = useStore(known);
   const rows = operations?.rows ?? [];
   const sum = (key: "reads" | "writes" | "deletes") => rows.reduce((total, row) => total + row[key], 0);
-  const since = operations?.since;
-  const moment = typeof since === "number" ? since * 1000 : Date.parse(since ?? "");
+  const since = operations?.since ?? null;
   return (
     <Panel
       title="Store operations"
-      aside={<span class="note">{Number.isNaN(moment) ? "of this instance" : `of this instance since ${new Date(moment).toISOString().slice(0, 16).replace("T", " ")} UTC`}</span>}
+      aside={<span class="note">of this instance{since !== null && ` since ${dateTime(since)}`}</span>}
     >
       {rows.length === 0 ? (
         <Nothing>{operations ? "The store was not asked for anything yet." : "Nothing read yet."}</Nothing>

@@ -39,10 +39,12 @@ export interface JobRow {
   kind: string;
   status: string;
   priority: number | null;
-  position: number | null;
+  /** How many are before it in line. */
+  ahead: number | null;
   attempts: number;
-  createdAt: string;
-  startedAt: string;
+  /** Unix milliseconds. */
+  createdAt: number | null;
+  startedAt: number | null;
 }
 
 export interface Jobs {
@@ -78,7 +80,8 @@ export interface Hour {
 
 export interface Version {
   version: number;
-  changedAt: string;
+  /** Unix milliseconds. */
+  changedAt: number | null;
   changedBy: string;
   patch: Loose;
   /** The version that was gone back to, where this one came about so. */
@@ -93,7 +96,8 @@ export interface Config {
 
 export interface Operations {
   rows: { name: string; reads: number; writes: number; deletes: number }[];
-  since: string | number | null;
+  /** Unix milliseconds. */
+  since: number | null;
 }
 
 export type Loose = Record<string, unknown>;
@@ -105,6 +109,12 @@ const text = (value: unknown): string =>
   typeof value === "string" ? value : typeof value === "number" ? String(value) : "";
 const number = (value: unknown): number => (typeof value === "number" && Number.isFinite(value) ? value : 0);
 const numberOrNull = (value: unknown): number | null => (typeof value === "number" ? value : null);
+
+/** Unix seconds or an ISO time, as Unix milliseconds. */
+function moment(value: unknown): number | null {
+  const time = typeof value === "number" ? value * 1000 : Date.parse(text(value));
+  return Number.isNaN(time) ? null : time;
+}
 
 export function toQuotas(body: unknown): Quota[] {
   return list(object(body).data).map((row) => {
@@ -159,10 +169,10 @@ export function toJobs(body: unknown): Jobs {
       kind: text(row.kind),
       status: text(row.status),
       priority: numberOrNull(row.priority),
-      position: numberOrNull(row.position),
+      ahead: numberOrNull(row.position),
       attempts: number(row.attempts),
-      createdAt: text(row.created_at),
-      startedAt: text(row.started_at),
+      createdAt: moment(row.created_at),
+      startedAt: moment(row.started_at),
     })),
   };
 }
@@ -214,7 +224,7 @@ export function toConfig(body: unknown): Config {
 export function toHistory(body: unknown): Version[] {
   return list(object(body).data).map((row) => ({
     version: number(row.version),
-    changedAt: text(row.changed_at),
+    changedAt: moment(row.changed_at),
     changedBy: text(row.changed_by),
     patch: object(row.patch),
     rolledBackTo: numberOrNull(row.rolled_back_to),
@@ -222,11 +232,10 @@ export function toHistory(body: unknown): Version[] {
 }
 
 export function toOperations(body: unknown): Operations {
-  const since = object(body).since;
   const rows = Object.entries(object(object(body).data)).map(([name, value]) => {
     const counts = object(value);
     return { name, reads: number(counts.reads), writes: number(counts.writes), deletes: number(counts.deletes) };
   });
   rows.sort((a, b) => b.reads + b.writes + b.deletes - (a.reads + a.writes + a.deletes) || a.name.localeCompare(b.name));
-  return { rows, since: typeof since === "string" || typeof since === "number" ? since : null };
+  return { rows, since: moment(object(body).since) };
 }

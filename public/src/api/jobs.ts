@@ -7,11 +7,10 @@ export interface Job {
   id: string;
   status: JobStatus;
   progress?: { done: number; total: number };
-  /** Place in line, 1 for the next; only while it is queued. */
-  position?: number;
+  /** How many are before it in line; only while it is queued. */
+  ahead?: number;
   /** Seconds, as estimated when `seenAt` was. */
   estimatedWait?: number;
-  createdAt?: string;
   attempts: number;
   result?: unknown;
   resultUrl?: string;
@@ -47,9 +46,8 @@ export function jobIn(value: unknown): Job | undefined {
     id,
     status,
     progress: done !== undefined && total !== undefined ? { done, total } : undefined,
-    position: number(job.position),
+    ahead: number(job.position),
     estimatedWait: number(job.estimated_wait_seconds),
-    createdAt: text(job.created_at),
     attempts: number(job.attempts) ?? 0,
     result: job.result ?? undefined,
     resultUrl: text(job.result_url),

@@ -41,10 +41,10 @@ export function InLine(props: { turn: AnswerTurn; job: Job }) {
       </header>
       {!running && (
         <dl>
-          {job.position !== undefined && (
+          {job.ahead !== undefined && (
             <div>
               <dt>Position</dt>
-              <dd><span role="status">{job.position <= 1 ? "Next" : ordinal(job.position)}</span></dd>
+              <dd><span role="status">{job.ahead < 1 ? "Next" : ordinal(job.ahead + 1)}</span></dd>
             </div>
           )}
           {job.estimatedWait !== undefined && (

@@ -36,13 +36,13 @@ const HEALTH = [
 const JOBS = () => ({
   counts: { queued: 3, running: 1 },
   data: [
-    { id: "job_aaaa1111aaaa1111", kind: "chat", status: "queued", priority: 5, created_at: since(90), attempts: 0, position: 2 },
-    { id: "job_bbbb2222bbbb2222", kind: "chat", status: "queued", priority: 10, created_at: since(20), attempts: 0, position: 1 },
+    { id: "job_aaaa1111aaaa1111", kind: "chat", status: "queued", priority: 5, created_at: since(90), attempts: 0, position: 1 },
+    { id: "job_bbbb2222bbbb2222", kind: "chat", status: "queued", priority: 10, created_at: since(20), attempts: 0, position: 0 },
     { id: "job_cccc3333cccc3333", kind: "document", status: "running", priority: 5, created_at: since(300), started_at: since(65), attempts: 2 },
-    { id: "job_dddd4444dddd4444", kind: "video", status: "queued", priority: 1, created_at: since(4000), attempts: 1, position: 3 },
+    { id: "job_dddd4444dddd4444", kind: "video", status: "queued", priority: 1, created_at: since(4000), attempts: 1, position: 2 },
   ],
 });
-const since = (seconds) => new Date(Date.now() - seconds * 1000).toISOString();
+const since = (seconds) => Math.floor(Date.now() / 1000) - seconds;
 
 const category = (requests, answered, fallbacks, primary) => ({
   requests, answered, fallbacks, depth: fallbacks * 2, primary_successes: primary,

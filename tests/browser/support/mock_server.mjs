@@ -156,8 +156,8 @@ export async function startMock({ simulator = true } = {}) {
   const newJob = () => {
     const id = `job_${String(jobs.size + 1).padStart(4, "0")}`;
     const job = {
-      id, object: "job", kind: "chat", status: "queued", progress: { done: 0, total: 1 }, position: 3, estimated_wait_seconds: 40,
-      created_at: new Date().toISOString(), expires_at: new Date(Date.now() + 86_400_000).toISOString(), attempts: 0,
+      id, object: "job", kind: "chat", status: "queued", progress: { done: 0, total: 1 }, position: 2, estimated_wait_seconds: 40,
+      created_at: Math.floor(Date.now() / 1000), expires_at: Math.floor(Date.now() / 1000) + 86_400, attempts: 0,
     };
     jobs.set(id, { job, reads: 0, cancels: 0, late: false });
     return job;
