@@ -13,6 +13,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar
 
+from shared.messages import JsonObject
+
 
 class CodeexError(Exception):
     """Base of everything a client can be told.
@@ -138,6 +140,16 @@ class CapacityExhausted(CodeexError):
     """Every provider's limit; ``retry_after`` says when the first capacity returns."""
 
     status, code, type = 429, "capacity_exhausted", "rate_limit_error"
+
+
+class Queued(CodeexError):
+    """No error but another ending: the request goes on as a job. ``job`` is the contract's job."""
+
+    status, code, type = 202, "queued", "api_error"
+
+    def __init__(self, message: str, job: JsonObject) -> None:
+        super().__init__(message)
+        self.job = job
 
 
 class ClientCancelled(CodeexError):

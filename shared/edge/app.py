@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -14,10 +15,17 @@ from shared.edge.asgi import HttpRequest, send_json
 from shared.edge.call import Call
 from shared.edge.client_address import ClientAddresses
 from shared.edge.cors import CorsPolicy, is_preflight
-from shared.edge.errors import error_headers, error_object
+from shared.edge.errors import error_headers, error_object, response_body
 from shared.edge.identity import Authenticator
 from shared.edge.sse import error_event
-from shared.errors import ClientCancelled, CodeexError, Internal, MethodNotAllowed, NotFound
+from shared.errors import (
+    AllModelsFailed,
+    ClientCancelled,
+    CodeexError,
+    Internal,
+    MethodNotAllowed,
+    NotFound,
+)
 from shared.limits.clients import ClientKey, ClientLimiter
 
 Handler = Callable[[HttpRequest, Send, Call], Awaitable[None]]
@@ -50,6 +58,15 @@ class Routes:
         return handler
 
 
+def _nothing() -> None:
+    """The usual ``after``."""
+
+
+def _never() -> bool:
+    """The usual ``stopping``."""
+    return False
+
+
 @dataclass(slots=True)
 class EdgeParts:
     """What the edge needs of the house.
@@ -57,7 +74,9 @@ class EdgeParts:
     ``limiter``: the callers' own limits; None for a function that only the house calls.
     ``trusted_proxy_hops`` and ``address_salt`` say whose address a caller has
     (``client_address.py``). ``before`` runs once for every request of a signed-in caller, before
-    anything is decided: it brings the configuration up to date.
+    anything is decided: it brings the configuration up to date. ``after`` is asked before the last
+    byte of every answer leaves for what has to be finished first (the processor is throttled
+    behind it). ``stopping``: the instance has been told to stop, and cuts what does not end.
     """
 
     function: str
@@ -72,6 +91,8 @@ class EdgeParts:
     trusted_proxy_hops: int = 1
     address_salt: bytes = b""
     before: Callable[[], Awaitable[None]] | None = None
+    after: Callable[[], Awaitable[None] | None] = _nothing
+    stopping: Callable[[], bool] = _never
 
 
 class EdgeApp:
@@ -99,9 +120,15 @@ class EdgeApp:
             parts.clock.monotonic(),
             cors=parts.cors.headers(http),
         )
-        sending = _Started(send)
+        sending = _Started(send, parts.after)
         try:
             await self._serve(http, sending, call)
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if not parts.stopping() or current is None:
+                raise
+            current.uncancel()
+            await self._fail(_stopped(), sending, call)
         except ClientCancelled as error:
             call.status, call.code = error.status, error.code
         except CodeexError as error:
@@ -156,23 +183,35 @@ class EdgeApp:
     async def _fail(self, error: CodeexError, send: _Started, call: Call) -> None:
         """Answer with the error: as its own status, or as the event that ends an open stream."""
         call.status, call.code = error.status, error.code
-        body = error_object(error, call.request_id)
         if not send.started:
             headers = [*call.headers(), *error_headers(error)]
-            await send_json(send, error.status, headers, body)
+            await send_json(send, error.status, headers, response_body(error, call.request_id))
         elif call.writer is not None:
-            await call.writer.close(error_event(body))
+            await call.writer.close(error_event(error_object(error, call.request_id)))
 
 
 class _Started:
-    """A ``send`` that knows whether the status line has left."""
+    """A ``send`` that knows whether the status line has left, and ends what is under way before
+    the last byte does."""
 
-    __slots__ = ("_send", "started")
+    __slots__ = ("_after", "_send", "started")
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, after: Callable[[], Awaitable[None] | None]) -> None:
         self._send = send
+        self._after = after
         self.started = False
 
     async def __call__(self, message: Message) -> None:
         self.started = True
+        if not message.get("more_body", False) and message["type"] == "http.response.body":
+            rest = self._after()
+            if rest is not None:
+                await rest
         await self._send(message)
+
+
+def _stopped() -> AllModelsFailed:
+    """What a request is told that had to be cut at the instance's end."""
+    return AllModelsFailed(
+        "the instance that served this is being stopped; ask again", retry_after=1.0
+    )

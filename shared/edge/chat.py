@@ -18,33 +18,92 @@ from shared.edge.call import Call
 from shared.edge.chat_request import parse_chat_request
 from shared.edge.sse import ChunkEncoder
 from shared.edge.sse_writer import SseWriter
-from shared.errors import ProviderFailure
+from shared.errors import CapacityExhausted, ProviderFailure, Queued, StoreUnavailable
+from shared.jobs.job import Job
+from shared.jobs.queue import JobQueue
 from shared.messages import ChatResult, Chunk, JsonObject
 from shared.pipeline.chat import ChatPipeline, broken_stream
 from shared.pipeline.context import RequestContext
 
+CHAT_KIND = "chat"
+# A queued chat is looked at again after at most this many seconds, whatever providers foretell.
+FIRST_LOOK_S = 10.0
+# What would only matter to the connection that ends now.
+_OF_THE_STREAM = ("stream", "stream_options")
+
 
 class ChatEndpoint:
-    """Chat completions, whole or streamed. ``record`` writes a call down before its last byte."""
+    """Chat completions, whole or streamed. ``record`` writes a call down before its last byte.
+    ``queue`` takes requests that found no capacity; None: nobody would do them."""
 
-    __slots__ = ("_clock", "_pipeline", "_record")
+    __slots__ = ("_clock", "_pipeline", "_queue", "_record")
 
     def __init__(
-        self, pipeline: ChatPipeline, clock: Clock, record: Callable[[Call], None]
+        self,
+        pipeline: ChatPipeline,
+        clock: Clock,
+        record: Callable[[Call], None],
+        queue: JobQueue | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._clock = clock
         self._record = record
+        self._queue = queue
 
-    async def completions(self, http: HttpRequest, send: Send, call: Call) -> None:
-        """Answer one chat request. Raises ``CodeexError`` until the first byte is sent."""
+    async def completions(
+        self, http: HttpRequest, send: Send, call: Call, *, takes_jobs: bool = False
+    ) -> None:
+        """Answer one chat request. Raises ``CodeexError`` until the first byte is sent.
+
+        ``takes_jobs``: the client can take a job, whatever its request says. A request that finds
+        no capacity within its patience ends in ``Queued`` for a client that can take a job.
+        """
         context = await self._begin(http, call)
-        if call.request is not None and call.request.stream:
-            await unless_client_leaves(http.receive, self._stream(send, call, context))
-            return
-        result = await unless_client_leaves(http.receive, self._complete(call, context))
+        request = call.request
+        assert request is not None
+        try:
+            if request.stream:
+                await unless_client_leaves(http.receive, self._stream(send, call, context))
+                return
+            result = await unless_client_leaves(http.receive, self._complete(call, context))
+        except CapacityExhausted as full:
+            if takes_jobs or request.options.present or _prefers_async(http):
+                raise await self._queued(full, call) from None
+            raise
         self._record(call)
-        await send_json(send, 200, call.headers(), self._completion(result, context))
+        body = completion_object(result, context, self._clock.wall())
+        await send_json(send, 200, call.headers(), body)
+
+    async def _queued(self, full: CapacityExhausted, call: Call) -> Queued | CapacityExhausted:
+        """The request as a job; ``full`` where nobody keeps or does jobs at the moment."""
+        request, who = call.request, call.identity
+        if self._queue is None or request is None:
+            return full
+        body = {name: item for name, item in request.body.items() if name not in _OF_THE_STREAM}
+        try:
+            job = await self._queue.submit(
+                who.uid,
+                CHAT_KIND,
+                body,
+                priority=request.options.priority,
+                tier=who.tier,
+                admin=who.admin,
+                request_id=call.request_id,
+                delay_s=min(FIRST_LOOK_S, full.retry_after or 0.0),
+            )
+        except StoreUnavailable:
+            return full
+        return Queued(
+            f"every model that can serve this is at its limit: the request goes on as {job.id}; "
+            f"ask GET /v1/jobs/{job.id} for the answer",
+            await self._shown(self._queue, job),
+        )
+
+    async def _shown(self, queue: JobQueue, job: Job) -> JsonObject:
+        try:
+            return await queue.shown(job)
+        except StoreUnavailable:  # it is kept all the same; only its place is not known
+            return job.to_json()
 
     async def route(self, http: HttpRequest, send: Send, call: Call) -> None:
         """Classification and plan of a chat request; nothing is executed."""
@@ -84,18 +143,6 @@ class ChatEndpoint:
         assert call.request is not None
         return await self._pipeline.complete(call.request, context)
 
-    def _completion(self, result: ChatResult, context: RequestContext) -> JsonObject:
-        answered = context.trace.answered
-        return {
-            "id": f"chatcmpl-{context.request_id}",
-            "object": "chat.completion",
-            "created": int(self._clock.wall()),
-            "model": answered.id if answered is not None else "",
-            "choices": list(result.choices),
-            "usage": context.trace.usage.to_json(),
-            "codeex": context.receipt(),
-        }
-
     async def _stream(self, send: Send, call: Call, context: RequestContext) -> None:
         """Deliver a stream. Errors go up; the edge knows whether the status line has left."""
         assert call.request is not None
@@ -128,3 +175,24 @@ class ChatEndpoint:
             if frames:
                 await writer.write(frames)
         return encoder.finish(trace.usage, call.request.include_usage, context.receipt())
+
+
+def completion_object(result: ChatResult, context: RequestContext, created: float) -> JsonObject:
+    """OpenAI's chat completion with the receipt. ``created`` in Unix seconds."""
+    answered = context.trace.answered
+    return {
+        "id": f"chatcmpl-{context.request_id}",
+        "object": "chat.completion",
+        "created": int(created),
+        "model": answered.id if answered is not None else "",
+        "choices": list(result.choices),
+        "usage": context.trace.usage.to_json(),
+        "codeex": context.receipt(),
+    }
+
+
+def _prefers_async(http: HttpRequest) -> bool:
+    """``Prefer: respond-async`` (RFC 7240, 4.1), alone or among others."""
+    header = http.header(b"prefer") or ""
+    wishes = (wish.partition(";")[0].strip().lower() for wish in header.split(","))
+    return "respond-async" in wishes
