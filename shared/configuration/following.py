@@ -94,6 +94,11 @@ class ConfigFollower:
             if left > 0:
                 await asyncio.wait({self._reading}, timeout=left)
 
+    @property
+    def reading(self) -> bool:
+        """Whether a read is under way."""
+        return self._reading is not None
+
     async def finish(self) -> None:
         """Before a response ends: wait for the read under way, 2 s at the most."""
         if self._reading is not None:

@@ -7,12 +7,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-
-import orjson
 
 from shared.clock import Clock
 from shared.config import RuntimeConfig, SettingsError, merge_patch, survey_config
@@ -202,7 +201,7 @@ class ConfigStore:
             ) from None
 
     def _check(self, patch: JsonObject) -> None:
-        size = len(orjson.dumps(patch))
+        size = len(_text(patch).encode())
         if size > MAX_STORED_BYTES:
             raise InvalidRequest(
                 f"the stored configuration would have {size:,} bytes, and {MAX_STORED_BYTES:,} are "
@@ -250,7 +249,7 @@ def _history_path(version: int) -> str:
 
 
 def _text(value: JsonObject) -> str:
-    return orjson.dumps(value).decode()
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def _parsed(document: Document) -> Stored:
@@ -276,8 +275,8 @@ def _change(document: Document) -> Change:
 def _object(document: Document, name: str) -> JsonObject:
     text = document.data.get(name)
     try:
-        loaded: object = orjson.loads(text) if isinstance(text, str) else None
-    except orjson.JSONDecodeError:
+        loaded: object = json.loads(text) if isinstance(text, str) else None
+    except ValueError:
         loaded = None
     if not isinstance(loaded, dict):
         raise SettingsError([f"{document.path}: {name} is not the text of a JSON object"])

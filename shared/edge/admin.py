@@ -27,7 +27,7 @@ from shared.telemetry.counters import Counters
 
 DEFAULT_HOURS = 24
 DEFAULT_ENTRIES = 50
-MAX_ENTRIES = 500
+MAX_ENTRIES = 200
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from starlette.types import Send
 
 from shared.catalog.load import CatalogError, load_catalog
@@ -22,7 +20,7 @@ from shared.model import Category
 from shared.storage.writes import Write
 
 DEFAULT_VERSIONS = 50
-MAX_VERSIONS = 500
+MAX_VERSIONS = 200
 MAX_VERSION = 10**9
 
 
@@ -148,7 +146,7 @@ def _line(change: Change) -> JsonObject:
     stored = change.stored
     line: JsonObject = {
         "version": stored.version,
-        "changed_at": _moment(stored.changed_at),
+        "changed_at": None if stored.changed_at is None else int(stored.changed_at.timestamp()),
         "changed_by": stored.changed_by,
         "patch": change.change,
         "stored": stored.patch,
@@ -156,7 +154,3 @@ def _line(change: Change) -> JsonObject:
     if change.rolled_back_to is not None:
         line["rolled_back_to"] = change.rolled_back_to
     return line
-
-
-def _moment(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat(timespec="seconds").replace("+00:00", "Z")

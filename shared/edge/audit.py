@@ -41,11 +41,11 @@ class Entry:
     version: int | None = None
 
     def to_json(self) -> JsonObject:
-        """As ``GET /admin/api/audit`` shows it and the log has it."""
+        """As ``GET /admin/api/audit`` shows it and the log has it; ``at`` in Unix seconds."""
         what: list[JsonValue] = [*self.what]
         return {
             "id": self.id,
-            "at": self.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "at": round(self.at.timestamp(), 3),
             "actor": self.actor,
             "action": self.action,
             "what": what,

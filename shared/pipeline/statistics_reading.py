@@ -15,8 +15,8 @@ from shared.storage.queries import Filter, Query
 from shared.storage.values import Value
 from shared.telemetry.counters import CategoryTally, Tallies, Tally
 
-# A month of hours at once: each is a document read.
-MAX_HOURS = 744
+# A week of hours at once: each is a document read.
+MAX_HOURS = 168
 _HOURS_A_DAY = 24
 
 
