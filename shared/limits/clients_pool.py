@@ -166,12 +166,12 @@ class ClientPool:
             return False
         received, at = self._clock.monotonic(), version / _MICRO
         self._time.committed(sent, received, at)
+        window.elsewhere = sum(n for n, _ in others.values())
+        window.elsewhere_until = received + LEASE_S
         page.version, page.held = version, others
         if seats:
             page.held[window.holder] = (seats, at + lasts)
         window.page = page
-        window.elsewhere = sum(n for n, _ in others.values())
-        window.elsewhere_until = received + LEASE_S
         if seats and lasts:
             window.held = seats
             window.held_until = sent + lasts * (1 - DRIFT) - GRAIN_S
