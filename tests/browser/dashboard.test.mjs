@@ -165,6 +165,13 @@ describe("configuration", () => {
     assert.match(await panel(page, "Configuration").innerText(), /version 2 in force/);
   }));
 
+  it("says when what is stored cannot be used", visit(async (page) => {
+    mock.admin.problems = ["models.gone: no such model", "limits.x: neither a provider nor a model"];
+    await page.getByRole("button", { name: "Read again now" }).click();
+    const alert = page.getByRole("alert");
+    assert.match(await alert.innerText(), /What is stored cannot be used\s+models\.gone: no such model\s+limits\.x/);
+  }));
+
   it("checks the patch while it is written, shows what changes, stores it by keyboard", visit(async (page) => {
     await editor(page).fill('{"client_limits": {');
     await page.getByText(/Not JSON yet/).waitFor();

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import type { Problem } from "../api/types.ts";
 import { useStore } from "../state/store.ts";
-import { Chevron } from "../ui/icons.tsx";
+import { Chevron, Warning } from "../ui/icons.tsx";
 import { Switch } from "../ui/parts.tsx";
 import { History } from "./History.tsx";
 import { isStored, leaves } from "./patch.ts";
@@ -22,6 +22,7 @@ export function Configuration() {
       {!config && <Nothing>Nothing read yet.</Nothing>}
       {config && (
         <>
+          {config.problems.length > 0 && <Unusable problems={config.problems} />}
           <Flags config={config} />
           <div class="halves">
             <InForce config={config} />
@@ -31,6 +32,18 @@ export function Configuration() {
       )}
       <History />
     </Panel>
+  );
+}
+
+function Unusable(props: { problems: string[] }) {
+  return (
+    <div class="error refusal" role="alert">
+      <h2><Warning />What is stored cannot be used</h2>
+      <ul>
+        {props.problems.map((line, at) => <li key={at}>{line}</li>)}
+      </ul>
+      <p class="advice">The last good configuration stays in force. Roll back to a version that fits.</p>
+    </div>
   );
 }
 
@@ -104,7 +117,7 @@ function Section(props: { name: string; value: unknown; stored: Loose }) {
           {rows.map((row) => (
             <li key={row.keys.join("\n")} data-stored={isStored(stored, row.keys)}>
               {row.keys.length > 1 && <code class="path">{row.keys.slice(1).join(".")}</code>}
-              <code class="value">{JSON.stringify(row.value)}</code>
+              {row.value === null ? <span class="note">not set</span> : <code class="value">{JSON.stringify(row.value)}</code>}
             </li>
           ))}
         </ul>

@@ -14,6 +14,9 @@ import { known, problemFrom, rollBack } from "./state.ts";
 const START: Version = { version: 0, changedAt: null, changedBy: "", patch: {}, rolledBackTo: null };
 const when = (version: Version): string => (version.changedAt === null ? "at an unknown time" : dateTime(version.changedAt));
 
+/** Who changed something is told by a long pseudonym; this much tells people apart. */
+const BY_SHOWN = 10;
+
 export function History() {
   const { history, config } = useStore(known);
   const [chosen, setChosen] = useState<Version | null>(null);
@@ -40,7 +43,7 @@ export function History() {
               <tr key={version.version} data-current={version.version === config.version}>
                 <th scope="row" class="figure">{version.version}</th>
                 <td class="when">{version.version === 0 ? "at first" : when(version)}</td>
-                <td>{version.changedBy}</td>
+                <td title={version.changedBy}>{version.changedBy.slice(0, BY_SHOWN)}</td>
                 <td class="patch">
                   {version.version === 0 && <span class="note">nothing stored</span>}
                   {version.rolledBackTo !== null && <span class="note">back to version {version.rolledBackTo} </span>}

@@ -92,6 +92,8 @@ export interface Config {
   version: number;
   config: Loose;
   stored: Loose;
+  /** Why what is stored cannot be used; then `config` is the one that stayed in force. */
+  problems: string[];
 }
 
 export interface Operations {
@@ -108,6 +110,7 @@ const list = (value: unknown): Loose[] => (Array.isArray(value) ? value.map(obje
 const text = (value: unknown): string =>
   typeof value === "string" ? value : typeof value === "number" ? String(value) : "";
 const number = (value: unknown): number => (typeof value === "number" && Number.isFinite(value) ? value : 0);
+const texts = (value: unknown): string[] => (Array.isArray(value) ? value.map(text).filter(Boolean) : []);
 const numberOrNull = (value: unknown): number | null => (typeof value === "number" ? value : null);
 
 /** Unix seconds or an ISO time, as Unix milliseconds. */
@@ -218,7 +221,7 @@ function toAttempts(figures: Loose): Attempts {
 
 export function toConfig(body: unknown): Config {
   const row = object(body);
-  return { version: number(row.version), config: object(row.config), stored: object(row.stored) };
+  return { version: number(row.version), config: object(row.config), stored: object(row.stored), problems: texts(row.problems) };
 }
 
 export function toHistory(body: unknown): Version[] {

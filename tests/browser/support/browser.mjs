@@ -50,9 +50,9 @@ export async function open(browser, url, { path = "", ready = messageBox, ...opt
 
 const messageBox = (page) => page.getByRole("textbox", { name: "Message" });
 
-/** The dashboard, once its figures are there. */
+/** The dashboard, once everything was read. */
 export const openDashboard = (browser, url, options = {}) =>
-  open(browser, url, { path: "/admin", ready: (page) => page.locator(".provider-row").first(), ...options });
+  open(browser, url, { path: "/admin", ready: (page) => page.locator(".fresh[data-live=true]"), ...options });
 
 /** Writes a message and sends it by Enter. */
 export async function ask(page, text) {

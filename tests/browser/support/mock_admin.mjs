@@ -107,7 +107,7 @@ export function mergePatch(target, patch) {
 /** The admin side of the mock. `state` may be changed by a test; `answer` returns [status, body]. */
 export function mockAdmin() {
   const state = {
-    quotas: quotas(), jobs: JOBS(), hours: HOURS(), asked: [], refuse: null,
+    quotas: quotas(), jobs: JOBS(), hours: HOURS(), asked: [], refuse: null, problems: [],
     versions: [
       { version: 2, changed_at: "2026-11-25T16:20:00Z", changed_by: "ops", patch: { limits: { google: { rpm: 15 } } }, stored: { limits: { google: { rpm: 15 } }, client_limits: { user_rpm: 12 } } },
       { version: 1, changed_at: "2026-11-24T09:00:00Z", changed_by: "admin", patch: { client_limits: { user_rpm: 12 } }, stored: { client_limits: { user_rpm: 12 } } },
@@ -116,7 +116,7 @@ export function mockAdmin() {
   const error = (status, code, message) => [status, { error: { message, type: "api_error", code, param: null, request_id: "req_admin" } }];
   const config = () => {
     const { version, stored } = state.versions[0];
-    return [200, { version, config: mergePatch(BASE, stored), stored }];
+    return [200, { version, config: mergePatch(BASE, stored), stored, ...(state.problems.length > 0 && { problems: state.problems }) }];
   };
   const add = (patch, stored, back) => {
     const version = state.versions[0].version + 1;
