@@ -375,7 +375,7 @@ class ProviderBook:
 
     def _closure(self, name: str) -> Refusal | None:
         found = self._exchange.closure(name)
-        return None if found is None else Refusal(found[1], found[0])
+        return None if found is None else Refusal(found[1], found[0], name == PROVIDER)
 
     def _look(self) -> None:
         """From now on the lease may be used without asking until its end, or until what is known

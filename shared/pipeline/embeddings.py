@@ -19,9 +19,7 @@ from shared.errors import (
     DeadlineExceeded,
     FeatureDisabled,
     InvalidRequest,
-    KeyRejected,
     ModelNotFound,
-    PaymentRequired,
     ProviderError,
     ProviderFailure,
     QuotaExceeded,
@@ -30,7 +28,7 @@ from shared.errors import (
 from shared.model import Capability, ModelCard
 from shared.permits import Refusal
 from shared.providers.base import ChatProvider, EmbeddingResult, Timeouts
-from shared.routing.cooldown import KEY_REJECTED_S, PAYMENT_S, limit_wait_s
+from shared.routing.account import close_for_all
 from shared.routing.ordering import LIMITS
 from shared.routing.ports import Quotas
 from shared.tokens import estimate_tokens
@@ -109,24 +107,12 @@ class EmbeddingPipeline:
             except ProviderFailure as failure:
                 if not failure.may_have_spent:
                     used = 0
-                self._close(card, failure)
+                close_for_all(quotas, card, failure)
                 if attempt == ATTEMPTS or not failure.retryable_same:
                     raise _client_error(failure, card) from None
             finally:
                 quotas.settle(permit, used)
         raise DeadlineExceeded("the deadline passed before the embeddings came; ask again")
-
-    def _close(self, card: ModelCard, failure: ProviderFailure) -> None:
-        """The closures of a failed chat attempt (P27, P65)."""
-        match failure:
-            case QuotaExceeded():
-                self.quotas.close_model(card, "limit", limit_wait_s(failure))
-            case KeyRejected():
-                self.quotas.close_provider(card.provider, "key", KEY_REJECTED_S)
-            case PaymentRequired():
-                self.quotas.close_provider(card.provider, "payment", PAYMENT_S)
-            case _:
-                pass
 
     def _names(self) -> list[str]:
         cards = self.catalog().with_capability(Capability.EMBEDDING)

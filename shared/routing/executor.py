@@ -16,6 +16,7 @@ from shared.config import TimeoutConfig
 from shared.errors import ProviderFailure, Refused, Retry
 from shared.messages import ChatRequest, ChatResult, Chunk, Usage
 from shared.providers.base import ChatProvider
+from shared.routing.account import Account
 from shared.routing.attempt import AttemptClocks
 from shared.routing.backoff import Backoff
 from shared.routing.endings import deadline_passed, final_answer
@@ -25,7 +26,8 @@ from shared.routing.plan import Plan, Trace
 from shared.routing.ports import Line, Quotas
 from shared.routing.release import Released
 from shared.routing.rescue import go_on
-from shared.routing.run import Parts, Run, Running
+from shared.routing.run import Parts, Run
+from shared.routing.running import Running
 
 T = TypeVar("T")
 
@@ -46,7 +48,7 @@ class Executor:
         timeouts: Callable[[], TimeoutConfig],
     ) -> None:
         self._parts = Parts(
-            providers, health, quotas, line, clock, AttemptClocks(timeouts), Backoff(rng)
+            providers, health, Account(quotas, line), clock, AttemptClocks(timeouts), Backoff(rng)
         )
 
     async def complete(

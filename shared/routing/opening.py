@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shared.errors import StreamCut
 from shared.messages import ChatResult, Chunk
 from shared.providers.collect import as_stream, collect
-from shared.routing.run import Running
+from shared.routing.running import Running
 
 
 @dataclass(slots=True)

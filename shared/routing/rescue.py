@@ -13,7 +13,8 @@ from shared.messages import Chunk, JsonObject, Usage
 from shared.model import ModelCard
 from shared.providers.collect import as_stream
 from shared.routing.opening import Opened, close, open_stream
-from shared.routing.run import Run, Running
+from shared.routing.run import Run
+from shared.routing.running import Running
 from shared.tokens import estimate_tokens
 
 # How many may be asked to go on, while the client waits in the middle of a sentence.

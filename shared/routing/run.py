@@ -10,10 +10,7 @@ from shared.errors import (
     CapacityExhausted,
     CodeexError,
     FirstByteTimeout,
-    KeyRejected,
-    PaymentRequired,
     ProviderFailure,
-    QuotaExceeded,
     Retry,
     StoreUnavailable,
     StreamCut,
@@ -22,10 +19,10 @@ from shared.errors import (
 from shared.messages import Attempt, ChatRequest, Usage
 from shared.model import ModelCard
 from shared.permits import TOO_LARGE, Permit, Place, Refusal
-from shared.providers.base import ChatProvider, ProviderCall, Timeouts
+from shared.providers.base import ChatProvider, ProviderCall
+from shared.routing.account import Account, close_for_all, tokens_of
 from shared.routing.attempt import RESERVE_S, AttemptClocks
 from shared.routing.backoff import Backoff
-from shared.routing.cooldown import KEY_REJECTED_S, PAYMENT_S, limit_wait_s
 from shared.routing.endings import (
     DETAIL_LENGTH,
     chain_ended,
@@ -34,10 +31,9 @@ from shared.routing.endings import (
     safe_text,
 )
 from shared.routing.health import HealthBook
-from shared.routing.options import EXPECTED_OUTPUT
 from shared.routing.ordering import Order
 from shared.routing.plan import Plan, Trace
-from shared.routing.ports import Line, Quotas
+from shared.routing.running import Running
 
 # R5.9: more attempts beyond the first than this is a warning.
 DEEP = 3
@@ -53,31 +49,10 @@ class Parts:
 
     providers: Callable[[str], ChatProvider | None]
     health: HealthBook
-    quotas: Quotas
-    line: Line
+    account: Account
     clock: Clock
     clocks: AttemptClocks
     backoff: Backoff
-
-
-@dataclass(slots=True)
-class Running:
-    """An attempt under way. ``started`` is monotonic seconds; ``open`` until the health record
-    knows of it, ``delivering`` from a stream's first token to its end; ``permit`` until it is
-    settled, once, however the attempt ends."""
-
-    place: int
-    card: ModelCard
-    provider: ChatProvider
-    call: ProviderCall
-    timeouts: Timeouts
-    streams: bool
-    started: float
-    permit: Permit | None
-    open: bool = True
-    delivering: bool = False
-    line: Attempt | None = None
-    usage: Usage | None = None
 
 
 @dataclass(slots=True)
@@ -117,7 +92,7 @@ class Run:
             return running
         finally:
             if self.place is not None:
-                self.parts.line.leave(self.place, served=served)
+                self.parts.account.line.leave(self.place, served=served)
 
     async def _next(self) -> Running:
         parts, order = self.parts, self.order
@@ -168,8 +143,8 @@ class Run:
         if provider is None:
             order.ban(place)
             return None
-        if parts.line.waiting:
-            before = parts.line.ahead(card, self.request.options.priority, self.place)
+        if parts.account.line.waiting:
+            before = parts.account.line.ahead(card, self.request.options.priority, self.place)
             if before is not None:
                 order.stand_back(place, *before, now)
                 return None
@@ -183,8 +158,8 @@ class Run:
             now = parts.clock.monotonic()
         if not parts.health.try_acquire(card):
             return None
-        tokens = self._tokens(card)
-        found = parts.quotas.take(card, tokens)
+        tokens = tokens_of(self.request, card)
+        found = parts.account.quotas.take(card, tokens)
         if found is None or found is TOO_LARGE:
             found = await self._ask(place, card, tokens, found)
             now = parts.clock.monotonic()
@@ -196,35 +171,22 @@ class Run:
         return None
 
     async def _ask(
-        self, place: int, card: ModelCard, tokens: int, found: Refusal | None
+        self, place: int, card: ModelCard, tokens: int, known: Refusal | None
     ) -> Permit | Refusal | None:
-        """What the store says; ``found``: what is known already. None: the store is in the way."""
-        quotas, held = self.parts.quotas, True
+        """What the store says; None: it is in the way."""
+        parts, answered = self.parts, False
         try:
-            answer = found or await quotas.acquire(card, tokens, self.deadline)
-            least = max(1, self.request.input_tokens)
-            if answer is TOO_LARGE and self.request.max_tokens is None and least < tokens:
-                # How long the answer will be was a guess; a small limit is not to fail by it.
-                again = quotas.take(card, least)
-                answer = again or await quotas.acquire(card, least, self.deadline)
-            held = False
-            return answer
+            found = await parts.account.ask(card, self.request, tokens, known, self.deadline)
+            answered = True
+            return found
         except StoreUnavailable as error:
-            held = False
+            answered = True
             self.store = error
             self.order.ban(place)
             return None
         finally:
-            if held:
-                self.parts.health.release(card)
-
-    def _tokens(self, card: ModelCard) -> int:
-        """What an attempt may take at most, as far as is known: prompt and every answer."""
-        request = self.request
-        output = request.max_tokens or EXPECTED_OUTPUT
-        if card.max_output_tokens is not None and output > card.max_output_tokens:
-            output = card.max_output_tokens
-        return request.input_tokens + output * request.n
+            if not answered:
+                parts.health.release(card)
 
     def _nobody(self, now: float) -> CodeexError:
         """The end of a request for which nobody is left."""
@@ -232,7 +194,7 @@ class Run:
             return self.store
         error = chain_ended(self.plan, self.order, self.parts.health, now)
         if isinstance(error, CapacityExhausted) and error.retry_after is not None:
-            self.parts.line.exhausted(now + error.retry_after)
+            self.parts.account.line.exhausted(now + error.retry_after)
         return error
 
     async def _wait(self, until: float, now: float, *, head: bool) -> bool:
@@ -246,9 +208,9 @@ class Run:
             wait = min(patience, left - GRAIN_S)
             if head or wait < GRAIN_S or not order.may_return_early(now):
                 return False
-        place = parts.line.join(options.priority, order.awaited(head), self.place)
+        place = parts.account.line.join(options.priority, order.awaited(head), self.place)
         self.place = place
-        if await parts.line.wait(place, wait):
+        if await parts.account.line.wait(place, wait):
             order.look_again()
         order.waited_s += parts.clock.monotonic() - now
         self.trace.waited_ms = round(order.waited_s * 1000)
@@ -279,7 +241,7 @@ class Run:
         running.open = False
         running.delivering = True
         if running.call.signals:
-            self._tell_limits(running)
+            self.parts.account.tell_limits(running)
         self._write(running, "ok", latency_ms)
         self._chosen(running)
         if self.trace.first_token_ms is None:
@@ -320,17 +282,17 @@ class Run:
             parts.health.release(running.card)
         else:
             parts.health.record_failure(running.card, failure, latency_ms)
-            self._tell_failure(running.card, failure)
+            close_for_all(self.parts.account.quotas, running.card, failure)
         running.open = False
         self.order.failed(running.place, failure, running.timeouts.first_byte, now)
         self._write(running, failure.outcome, latency_ms, safe_text(failure.message, DETAIL_LENGTH))
         if running.usage is not None:
             self._spent(running, running.usage)
         elif failure.may_have_spent:
-            self._settle_unknown(running, 0)
+            self.parts.account.settle_unknown(running, 0)
         else:
             # It answered, so it may count the request (most do, 429s included), but no tokens.
-            self._settle(running, 0)
+            self.parts.account.settle(running, 0)
 
     def diverged(self, running: Running) -> None:
         """It answers, but not with the text that has already left: of no use, though well."""
@@ -342,7 +304,7 @@ class Run:
         if running.usage is not None:
             self._spent(running, running.usage)
         else:
-            self._settle_unknown(running, 0)
+            self.parts.account.settle_unknown(running, 0)
 
     def ended(self, running: Running) -> None:
         """Whatever happened, nothing of the attempt stays behind (the client may have left)."""
@@ -353,7 +315,7 @@ class Run:
         now = self.parts.clock.monotonic()
         outcome = "timeout" if now >= self.deadline.at else "cancelled"
         self._write(running, outcome, (now - running.started) * 1000.0)
-        self._settle_unknown(running, 0)
+        self.parts.account.settle_unknown(running, 0)
 
     def broken(self, running: Running, failure: ProviderFailure, own_tokens: int) -> bool:
         """A stream that had begun broke, after text of about ``own_tokens`` tokens had left.
@@ -364,13 +326,13 @@ class Run:
         its_own_doing = not self._deadline_did_it(failure, now)
         if its_own_doing:
             self.parts.health.record_failure(running.card, failure, self._ms(running))
-            self._tell_failure(running.card, failure)
+            close_for_all(self.parts.account.quotas, running.card, failure)
         self.order.failed(running.place, failure, 0.0, now)
         detail = safe_text(failure.message, DETAIL_LENGTH)
         self._write(running, failure.outcome, self._ms(running), detail)
         running.delivering = False
         # What it wrote after its last sign nobody knows: the permit's estimate at least.
-        self._settle_unknown(running, own_tokens)
+        self.parts.account.settle_unknown(running, own_tokens)
         usage = running.usage
         if usage is None and own_tokens:
             usage = Usage(self.request.input_tokens, own_tokens, estimated=True)
@@ -384,7 +346,7 @@ class Run:
         running.delivering = False
         late = self.parts.clock.monotonic() >= self.deadline.at
         self._write(running, "timeout" if late else "cancelled", self._ms(running))
-        self._settle_unknown(running, own_tokens)
+        self.parts.account.settle_unknown(running, own_tokens)
 
     # ------------------------------------------------------------------------------- inside
 
@@ -417,53 +379,12 @@ class Run:
         self.trace.usage.add(usage)
         if running.line is not None:
             running.line.usage = usage
-        self._settle(running, usage.prompt_tokens + usage.completion_tokens)
-
-    def _settle_unknown(self, running: Running, own_tokens: int) -> None:
-        """Settle an attempt whose end nobody heard: what the provider has told, else what was
-        reserved or has been seen, whichever is more."""
-        usage, permit = running.usage, running.permit
-        if usage is not None:
-            self._settle(running, usage.prompt_tokens + usage.completion_tokens)
-        elif permit is not None:
-            self._settle(running, max(permit.tokens, self.request.input_tokens + own_tokens))
-
-    def _settle(self, running: Running, tokens: int) -> None:
-        """The permit's end: the first time counts."""
-        permit, parts = running.permit, self.parts
-        if permit is None:
-            return
-        running.permit = None
-        parts.quotas.settle(permit, tokens)
-        if running.call.signals:
-            self._tell_limits(running)
-        if parts.line.waiting:
-            parts.line.stir(running.card)
-
-    def _tell_limits(self, running: Running) -> None:
-        """What the provider said of its limits goes to all who share them."""
-        signals = running.call.signals
-        for signal in signals:
-            self.parts.quotas.tighten(running.card, signal)
-        signals.clear()
-
-    def _tell_failure(self, card: ModelCard, failure: ProviderFailure) -> None:
-        """What keeps the model or provider closed here closes it on every instance (P27, P65)."""
-        quotas = self.parts.quotas
-        match failure:
-            case QuotaExceeded():
-                quotas.close_model(card, "limit", limit_wait_s(failure))
-            case KeyRejected():
-                quotas.close_provider(card.provider, "key", KEY_REJECTED_S)
-            case PaymentRequired():
-                quotas.close_provider(card.provider, "payment", PAYMENT_S)
-            case _:
-                pass
+        self.parts.account.settle(running, usage.prompt_tokens + usage.completion_tokens)
 
     def _well_again(self, card: ModelCard, now: float) -> None:
         """A trial has ended well. What a call brings that began before a closure lifts nothing."""
         if self.parts.health.available_at(card) <= now:
-            self.parts.quotas.reopen(card)
+            self.parts.account.quotas.reopen(card)
 
     def _deadline_did_it(self, failure: ProviderFailure, now: float) -> bool:
         """Whether the attempt was cut short by the request's own end: no word on the model."""
