@@ -1,8 +1,8 @@
 """Checks the Terraform files without a provider or a network: ``python -m infra.check``.
 
-Against the providers' declarations (``provider_facts.json``), every name in every expression, and
-the rules of this deployment. Formatting is checked by ``terraform fmt`` where ``terraform`` is
-installed; ``--require-terraform`` makes its absence a failure.
+Against the providers' declarations (``provider_facts.json``), every name in every expression, what
+waits for what, and the rules of this deployment. Formatting is checked by ``terraform fmt`` where
+``terraform`` is installed; ``--require-terraform`` makes its absence a failure.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from infra.cycles import cycle_problems
 from infra.hcl import HclError, attributes_of, load_folder
 from infra.house_rules import rule_problems
 from infra.provider_facts import TERRAFORM, Facts, load_facts
@@ -38,6 +39,7 @@ def problems(folder: Path, facts: Facts) -> list[str]:
     return [
         *schema_problems(blocks, facts),
         *reference_problems(blocks, tfvars, facts),
+        *cycle_problems(blocks),
         *rule_problems(blocks, facts),
     ]
 
