@@ -10,12 +10,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from shared.edge.app import EdgeApp, EdgeParts, Routes
-from shared.edge.chat import ChatEndpoint
+from shared.edge.chat import CHAT_KIND, ChatEndpoint
 from shared.edge.cors import CorsPolicy, hosting_origins
 from shared.edge.embeddings import EmbeddingsEndpoint
 from shared.edge.models import ModelsEndpoint
 from shared.edge.records import Recorder
-from shared.errors import NotFound
+from shared.errors import FeatureDisabled, NotFound
+from shared.jobs.queue import JobQueue
+from shared.messages import JsonObject
+from shared.model import Lifecycle
 
 if TYPE_CHECKING:
     from shared.composition.services import Services
@@ -31,7 +34,7 @@ def make_app(function: str, services: Services) -> EdgeApp:
 
 def _chat(services: Services) -> EdgeApp:
     recorder = _recorder("chat", services)
-    chat = ChatEndpoint(services.chat, services.clock, recorder.record)
+    chat = ChatEndpoint(services.chat, services.clock, recorder.record, services.jobs)
     models = ModelsEndpoint(
         lambda: services.state.catalog,
         services.health,
@@ -47,13 +50,85 @@ def _chat(services: Services) -> EdgeApp:
             "/v1/models": {"GET": models.listing},
         },
         below={"/v1/models/": {"GET": models.one}},
+        counted=frozenset({("POST", "/v1/chat/completions"), ("POST", "/v1/embeddings")}),
     )
     return _public("chat", services, routes, recorder)
 
 
+def _admin(services: Services) -> EdgeApp:
+    from shared.edge.admin import AdminEndpoint, AdminParts
+    from shared.edge.audit import AuditLog
+    from shared.pipeline.statistics_reading import StatisticsReader
+
+    documents, clock = services.stores.documents, services.clock
+
+    async def quotas() -> list[JsonObject]:
+        catalog, served = services.state.catalog, services.providers.enabled
+        living = [card for card in catalog.all() if catalog.status(card) is not Lifecycle.DEAD]
+        return await services.ledger.snapshot(card for card in living if served(card.provider))
+
+    endpoint = AdminEndpoint(
+        AdminParts(
+            config_store=services.config_store,
+            follower=services.follower,
+            documents=documents,
+            audit=AuditLog(documents, services.log, clock, services.rng, services.salt),
+            statistics=StatisticsReader(documents, clock),
+            counters=services.counters,
+            quotas=quotas,
+            jobs=services.job_store.overview,
+            health=services.health.snapshot,
+            clock=clock,
+            since=services.since,
+        )
+    )
+    return _public("admin", services, endpoint.routes(), _recorder("admin", services))
+
+
+def _jobs(services: Services) -> EdgeApp:
+    from shared.edge.jobs import JobsEndpoint
+
+    jobs = JobsEndpoint(_queue(services))
+    routes = Routes(
+        exact={"/v1/jobs": {"GET": jobs.listing}},
+        below={"/v1/jobs/": {"GET": jobs.one, "POST": jobs.cancel}},
+    )
+    return _public("jobs", services, routes, _recorder("jobs", services))
+
+
+def _worker(services: Services) -> EdgeApp:
+    from shared.edge.chat_job import ChatJobHandler
+    from shared.edge.worker import TicketEndpoint
+    from shared.jobs.worker import JobWorker
+
+    recorder = _recorder("worker", services)
+    handlers = {CHAT_KIND: ChatJobHandler(services.chat, services.clock, recorder.record)}
+    tickets = TicketEndpoint(JobWorker(_queue(services), handlers, services.clock))
+    routes = Routes(exact={"/tasks/run": {"POST": tickets.run}}, below={})
+    return _private("worker", services, routes, recorder)
+
+
+def _health_cron(services: Services) -> EdgeApp:
+    from shared.edge.worker import SweepEndpoint
+    from shared.jobs.sweep import Sweep
+
+    sweep = SweepEndpoint(Sweep(_queue(services), services.clock))
+    routes = Routes(exact={"/cron/health": {"POST": sweep.run}}, below={})
+    return _private("health-cron", services, routes, _recorder("health-cron", services))
+
+
+def _queue(services: Services) -> JobQueue:
+    """Raises ``FeatureDisabled`` where nobody would send a job's tickets."""
+    if services.jobs is None:
+        raise FeatureDisabled(
+            "this deployment does no jobs: set TASKS_QUEUE, TASKS_LOCATION, WORKER_URL and "
+            "TASKS_SERVICE_ACCOUNT"
+        )
+    return services.jobs
+
+
 def _recorder(function: str, services: Services) -> Recorder:
-    salt = (services.settings.project or "").encode()
-    return Recorder(function, services.log, services.counters, services.clock, salt)
+    return Recorder(function, services.log, services.counters, services.clock, services.salt)
 
 
 def _public(function: str, services: Services, routes: Routes, recorder: Recorder) -> EdgeApp:
@@ -69,8 +144,41 @@ def _public(function: str, services: Services, routes: Routes, recorder: Recorde
             record=recorder.record,
             record_crash=recorder.crash,
             cors=CorsPolicy(settings.allowed_origins or hosting_origins(settings.project)),
+            limiter=services.limiter,
+            trusted_proxy_hops=settings.trusted_proxy_hops,
+            address_salt=services.salt,
+            before=services.upkeep.before,
+            after=services.upkeep.after,
+            stopping=services.stopping,
         )
     )
 
 
-_APPS: dict[str, Callable[[Services], EdgeApp]] = {"chat": _chat}
+def _private(function: str, services: Services, routes: Routes, recorder: Recorder) -> EdgeApp:
+    """A function that only the platform calls, as its service account."""
+    from shared.edge.worker import ServiceAccountAuthenticator
+
+    return EdgeApp(
+        EdgeParts(
+            function=function,
+            routes=routes,
+            authenticator=ServiceAccountAuthenticator(services.settings.tasks_service_account),
+            clock=services.clock,
+            new_request_id=services.request_ids.accept,
+            record=recorder.record,
+            record_crash=recorder.crash,
+            cors=CorsPolicy(()),
+            before=services.upkeep.before,
+            after=services.upkeep.after,
+            stopping=services.stopping,
+        )
+    )
+
+
+_APPS: dict[str, Callable[[Services], EdgeApp]] = {
+    "chat": _chat,
+    "jobs": _jobs,
+    "admin": _admin,
+    "worker": _worker,
+    "health-cron": _health_cron,
+}

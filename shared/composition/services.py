@@ -16,17 +16,28 @@ from shared.catalog.rules import RuleBook
 from shared.clock import Clock, SystemClock
 from shared.composition.functions import make_app
 from shared.composition.runtime import Runtime
+from shared.composition.shutdown import flush_all
 from shared.composition.stores import Stores, open_stores
+from shared.composition.upkeep import Upkeep
+from shared.configuration.following import ConfigFollower
+from shared.configuration.stored import ConfigStore
 from shared.edge.app import EdgeApp
 from shared.edge.certificate_fetch import certificate_fetch
 from shared.edge.certificates import CertificateSource
 from shared.edge.firebase_tokens import FirebaseAuthenticator
 from shared.edge.identity import Authenticator
-from shared.limits.open_quotas import OpenQuotas
+from shared.jobs.queue import JobQueue
+from shared.jobs.store import JobStore
+from shared.limits.clients import ClientLimiter
+from shared.limits.ledger import QuotaLedger
+from shared.limits.quota_documents import StoredQuotas
+from shared.limits.quota_limits import CardLimits
 from shared.limits.waiting import WaitingLine
+from shared.model import ModelCard
 from shared.pipeline.chat import ChatPipeline
 from shared.pipeline.embeddings import EmbeddingPipeline
 from shared.pipeline.routing_state import LOCAL, LocalModels, RoutingState
+from shared.pipeline.statistics import StatisticsFlusher
 from shared.providers.http import HttpPool
 from shared.providers.registry import ProviderSet, build_providers
 from shared.routing.executor import Executor
@@ -37,6 +48,9 @@ from shared.storage.documents import DocumentStore
 from shared.telemetry.counters import Counters
 from shared.telemetry.log import JsonLog, LogStream, open_stdout
 from shared.telemetry.request_ids import RequestIds
+
+# Bits of the name an instance has among those that share a quota.
+INSTANCE_ID_BITS = 64
 
 
 def _never() -> bool:
@@ -57,6 +71,15 @@ class Services:
     runtime: Runtime
     health: HealthBook
     counters: Counters
+    ledger: QuotaLedger
+    line: WaitingLine
+    limiter: ClientLimiter
+    config_store: ConfigStore
+    follower: ConfigFollower
+    upkeep: Upkeep
+    job_store: JobStore
+    jobs: JobQueue | None  # None: nobody would send their tickets
+    since: float  # Unix s at which this instance began
     chat: ChatPipeline
     embedder: EmbeddingPipeline
     local_models: LocalModels | None
@@ -65,6 +88,11 @@ class Services:
     # Whether the instance has been told to stop (``shutdown.py``).
     stopping: Callable[[], bool] = _never
     apps: dict[str, EdgeApp] = field(default_factory=dict)
+
+    @property
+    def salt(self) -> bytes:
+        """Makes the pseudonyms of users and addresses this project's own."""
+        return (self.settings.project or "").encode()
 
     @property
     def state(self) -> RoutingState:
@@ -80,6 +108,7 @@ class Services:
 
     async def settle(self) -> None:
         """Write what this instance owes the store: uses, leases, figures."""
+        await flush_all([self.ledger.flush, self.limiter.flush, self.upkeep.flush])
 
     async def close(self) -> None:
         """Settle, and let connections go."""
@@ -113,18 +142,34 @@ def build_services(
         log.info("provider disabled", {"provider": name, "reason": reason})
     stores = open_stores(settings, clock, rng, documents=documents, on_task=on_task)
     health = HealthBook(clock, rng)
-    quotas, line = OpenQuotas(), WaitingLine(clock)
+    documents = stores.documents
+    # New with every process: two that shared a name would spend each other's leases.
+    instance_id = f"{rng.getrandbits(INSTANCE_ID_BITS):016x}"
+
+    def limits_of(card: ModelCard) -> CardLimits:
+        return runtime.limits_of(card)
+
+    ledger = QuotaLedger(StoredQuotas(documents), limits_of, clock, instance_id, rng)
 
     def make_router(catalog: Catalog, rules: RuleBook, pays: Callable[[str], bool]) -> Router:
-        return Router(catalog, rules, health, quotas, providers.enabled, pays, clock)
+        return Router(catalog, rules, health, ledger, providers.enabled, pays, clock)
 
     runtime = Runtime(settings.config, clock, make_router)
     state = runtime.state
-    executor = Executor(providers.get, health, quotas, line, clock, rng, runtime.timeouts)
+    line = WaitingLine(clock)
+    executor = Executor(providers.get, health, ledger, line, clock, rng, runtime.timeouts)
+    counters = Counters(clock)
+    config_store = ConfigStore(documents, settings.base_config, runtime.problems, clock, rng)
+    follower = ConfigFollower(config_store, settings.config, clock, runtime.apply)
+    statistics = StatisticsFlusher(counters, documents, clock, instance_id)
     local = providers.get(LOCAL)
     local_models = None
     if local is not None:
         local_models = LocalModels(local, state, lambda: runtime.config.models, clock)
+    job_store = JobStore(documents, stores.blobs, clock, rng)
+    jobs = None
+    if stores.tasks is not None:
+        jobs = JobQueue(job_store, stores.tasks, clock, line.capacity_returns)
     return Services(
         settings=settings,
         clock=clock,
@@ -135,10 +180,19 @@ def build_services(
         stores=stores,
         runtime=runtime,
         health=health,
-        counters=Counters(clock),
+        counters=counters,
+        ledger=ledger,
+        line=line,
+        limiter=ClientLimiter(documents, clock, rng, runtime.client_limits, log=log),
+        config_store=config_store,
+        follower=follower,
+        upkeep=Upkeep(follower, statistics, ledger, log),
+        job_store=job_store,
+        jobs=jobs,
+        since=clock.wall(),
         chat=ChatPipeline(state, executor, clock, local_models),
         embedder=EmbeddingPipeline(
-            lambda: state.catalog, providers.get, runtime.pays, runtime.timeouts, quotas
+            lambda: state.catalog, providers.get, runtime.pays, runtime.timeouts, ledger
         ),
         local_models=local_models,
         authenticator=authenticator or firebase_authenticator(settings, pool, clock),

@@ -78,7 +78,7 @@ class TicketEndpoint:
 
 
 class SweepEndpoint:
-    """``POST /cron/health``: what has to be looked after every minute."""
+    """``POST /cron/health``: what has to be looked after from time to time."""
 
     __slots__ = ("_sweep",)
 

@@ -15,6 +15,8 @@ from shared.messages import ChatRequest, JsonObject
 from shared.pipeline.routing_state import LocalModels
 from shared.settings import load_settings
 from tests.support.edge_driver import TOKEN, Lines, OneUser
+from tests.support.open_limits import opened
+from tests.support.stores import memory_store
 from tests.support.wire_server import Hang, Reply, WireServer, plain
 
 LISTED = plain({"object": "list", "data": [{"id": "llama3.2:3b"}, {"id": "qwen3"}]})
@@ -22,7 +24,8 @@ LISTED = plain({"object": "list", "data": [{"id": "llama3.2:3b"}, {"id": "qwen3"
 
 def _services(url: str) -> Services:
     return build_services(
-        load_settings({"LOCAL_BASE_URL": url}),
+        opened(load_settings({"LOCAL_BASE_URL": url})),
+        documents=memory_store(),
         authenticator=OneUser(),
         clock=SystemClock(),
         rng=random.Random(1),

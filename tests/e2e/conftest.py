@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,14 +9,16 @@ import pytest
 
 from shared.messages import JsonObject
 from tests.support.local_process import LocalProcess
+from tests.support.open_limits import open_config
 from tests.support.router_client import RouterClient
 
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalProcess]:
-    """``python -m local`` with every provider simulated. Whoever sets faults that outlast a
+    """``python -m local`` with every provider simulated and no limits. Whoever sets faults that outlast a
     request takes a fresh one instead: providers that fail are given a rest."""
-    process = LocalProcess(tmp_path_factory.mktemp("local"))
+    folder = tmp_path_factory.mktemp("local")
+    process = LocalProcess(folder, {"CODEEX_CONFIG": open_config(folder)})
     try:
         process.wait_ready()
         yield process
@@ -33,14 +34,14 @@ def router(running: LocalProcess) -> RouterClient:
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[Callable[[JsonObject], RouterClient]]:
-    """Starts a system of one's own with a runtime configuration; user alice there."""
+    """Starts a system of one's own with this configuration and no other limits; user alice
+    there."""
     started: list[LocalProcess] = []
 
     def start(config: JsonObject) -> RouterClient:
         folder = tmp_path / str(len(started))
         folder.mkdir()
-        (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-        process = LocalProcess(folder, {"CODEEX_CONFIG": str(folder / "config.json")})
+        process = LocalProcess(folder, {"CODEEX_CONFIG": open_config(folder, config)})
         started.append(process)
         process.wait_ready()
         return RouterClient(process.url)

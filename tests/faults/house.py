@@ -30,6 +30,7 @@ from tests.faults.scenario import (
 )
 from tests.faults.server import FaultServer
 from tests.support.simulation import eventually
+from tests.support.stores import memory_store
 
 TOKEN = "faults"
 _NOT_ASKED = (Category.IMAGE_GEN, Category.VIDEO_GEN, Category.VISION_IN)
@@ -137,7 +138,11 @@ class House:
         prefix = f"/{self._opened}"
         settings = load_settings(environment(wire, servers, self._folder))
         self._instances[prefix] = build_services(
-            settings, authenticator=_Door(), clock=clock, log_stream=io.BytesIO()
+            settings,
+            authenticator=_Door(),
+            clock=clock,
+            log_stream=io.BytesIO(),
+            documents=memory_store(clock),
         )
         return Address(self._socket.getsockname()[1], TOKEN, prefix)
 

@@ -10,6 +10,8 @@ from shared.app import build_services
 from shared.edge.app import EdgeApp
 from shared.edge.identity import Identity
 from shared.settings import load_settings
+from tests.support.open_limits import opened
+from tests.support.stores import memory_store
 from tests.support.virtual_time import ManualClock
 
 SIGNED_IN = {"authorization": "Bearer dev-alice"}
@@ -20,13 +22,15 @@ class _NoRealTokens:
         raise AssertionError("only dev tokens are sent here")
 
 
-def chat_function() -> EdgeApp:
-    """The function's application; its log goes nowhere. Takes dev tokens, and /health none."""
+def chat_function(function: str = "chat") -> EdgeApp:
+    """A function's application; its log goes nowhere. Takes dev tokens, and /health none."""
+    clock = ManualClock()
     services = build_services(
-        load_settings({}),
+        opened(load_settings({})),
         authenticator=DevAuthenticator(_NoRealTokens()),
-        clock=ManualClock(),
+        clock=clock,
+        documents=memory_store(clock),
         rng=random.Random(1),
         log_stream=io.BytesIO(),
     )
-    return services.app("chat")
+    return services.app(function)

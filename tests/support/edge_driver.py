@@ -17,6 +17,8 @@ from shared.model import ModelCard
 from shared.providers.base import ChatProvider
 from shared.settings import load_settings
 from tests.support.fake_provider import OK, Act, FakeProvider
+from tests.support.open_limits import opened
+from tests.support.stores import memory_store
 from tests.support.virtual_time import VirtualClock
 
 GROQ = "groq-gpt-oss-120b"
@@ -94,11 +96,12 @@ class House:
         self.clock = VirtualClock(asyncio.get_running_loop())
         self.lines = Lines()
         self.services: Services = build_services(
-            settings,
+            opened(settings),
             authenticator=OneUser(),
             clock=self.clock,
             rng=random.Random(7),
             log_stream=self.lines,
+            documents=memory_store(self.clock),
         )
         self.fakes = {
             name: FakeProvider(name, scripts.get(name, lambda _card, _nth: OK)) for name in names

@@ -105,6 +105,10 @@ class RouterClient:
         """POST of a JSON body."""
         return self.call("POST", path, json.dumps(body).encode())
 
+    def patch(self, path: str, body: JsonValue) -> Answer:
+        """PATCH with a JSON body."""
+        return self.call("PATCH", path, json.dumps(body).encode())
+
     def chat(self, prompt: str = "Hello!", **more: JsonValue) -> Answer:
         """A chat of one user message; ``model`` is auto where ``more`` names none."""
         messages: JsonValue = [{"role": "user", "content": prompt}]

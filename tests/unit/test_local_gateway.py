@@ -25,6 +25,7 @@ from shared.settings import load_settings
 from shared.storage.blobs import BlobStore
 from shared.storage.blobs_folder import FolderBlobs
 from tests.support.asgi_client import call
+from tests.support.stores import memory_store
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SECRET = "a-secret-of-this-process"
@@ -42,7 +43,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest_asyncio.fixture
 async def services() -> AsyncIterator[Services]:
-    made = build_services(load_settings({}), rng=random.Random(1))
+    made = build_services(load_settings({}), rng=random.Random(1), documents=memory_store())
     yield made
     await made.close()
 
