@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Mapping, Sequence
 
@@ -40,7 +41,8 @@ class Fragile(SqliteBackend):
     """SQLite in memory that fails as told, and counts what it is asked.
 
     ``down``: nothing answers. ``delay_s``: every answer takes that long. ``lost``: commits are
-    made, but the answer is lost; ``unmade``: they fail before they are made.
+    made, but the answer is lost; ``unmade``: they fail before they are made. ``frozen``: reads
+    stand still until it is set.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -48,12 +50,15 @@ class Fragile(SqliteBackend):
         self._now = clock
         self.down = self.lost = self.unmade = False
         self.delay_s = 0.0
+        self.frozen: asyncio.Event | None = None
         self.reads: list[float] = []
         self.commits = 0
 
     async def read(self, paths: Sequence[str], timeout_s: float) -> list[Document | None]:
         """As told."""
         self.reads.append(self._now.monotonic())
+        if self.frozen is not None:
+            await self.frozen.wait()
         if self.delay_s:
             await self._now.sleep(min(self.delay_s, timeout_s))
         if self.down or self.delay_s > timeout_s:
