@@ -1,6 +1,6 @@
 """What a job was given and what came of it: JSON as text, or a blob where that is too long.
 
-As text, because a document can hold no list inside a list, no number over 64 bits and only 20
+As text, because a document can hold no list inside a list, no whole number over 63 bits and only 20
 levels, and JSON from outside has all of these.
 """
 
