@@ -21,6 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = "demo-bench"
+MANY = 1_000_000  # requests a minute
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -156,9 +157,26 @@ def bare(upstream_port: int, core: int) -> Server:
     return _framework("bench/bare/main.py", "bare", {"UPSTREAM_URL": url}, core)
 
 
+def _config(folder: str) -> str:
+    """Limits that hold for everything and are never reached: their accounts are kept all the same,
+    for providers and for the one caller."""
+    config = {
+        "client_limits": {"user_rpm": MANY, "ip_rpm": MANY, "ip_signed_in_rpm": MANY},
+        "limits": {
+            name: {"rpm": MANY, "rpd": 100 * MANY, "tpm": 1000 * MANY, "tpd": 100_000 * MANY}
+            for name in ("groq", "google")
+        },
+    }
+    path = Path(folder) / "bench-config.json"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    return str(path)
+
+
 def ours(upstream_port: int, core: int, data_dir: str | None = None) -> Server:
     """The chat function as it is deployed, with the benchmark's upstream as Groq and Google."""
+    data_dir = data_dir or tempfile.mkdtemp(prefix="codeex-bench-")
     env = {
+        "CODEEX_CONFIG": _config(data_dir),
         "GROQ_API_KEY": "bench",
         "GROQ_BASE_URL": f"http://127.0.0.1:{upstream_port}",
         "GOOGLE_API_KEY": "bench",
@@ -167,7 +185,7 @@ def ours(upstream_port: int, core: int, data_dir: str | None = None) -> Server:
         "FIREBASE_AUTH_EMULATOR_HOST": "127.0.0.1:1",
         "ENABLE_SAFETY_GUARD": "false",
         "ENABLE_MEMORY_SYSTEM": "false",
-        "CODEEX_DATA_DIR": data_dir or tempfile.mkdtemp(prefix="codeex-bench-"),
+        "CODEEX_DATA_DIR": data_dir,
         "PYTHONDONTWRITEBYTECODE": "",
     }
     return _framework("functions/chat/main.py", "chat", env, core)

@@ -1,7 +1,7 @@
 // The whole system for the browser: BASE_URL where one is running, else `python -m local` of its own.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,9 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 const START_MS = 60_000;
+// One user asks more here in a minute than anybody may.
+const MANY = 1_000_000;
+const OPEN = { client_limits: { user_rpm: MANY, ip_rpm: MANY, ip_signed_in_rpm: MANY } };
 
 /** Returns {url, close}; every provider is simulated, nothing of the environment's keys is used. */
 export async function startRouter(settings = {}) {
@@ -18,11 +21,21 @@ export async function startRouter(settings = {}) {
   const inVenv = join(root, ".venv/bin/python");
   const python = process.env.PYTHON || (existsSync(inVenv) ? inVenv : "python3");
   const data = await mkdtemp(join(tmpdir(), "codeex-browser-"));
+  const config = join(data, "open-config.json");
+  await writeFile(config, JSON.stringify(OPEN));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const server = spawn(python, ["-m", "local"], {
     cwd: root,
-    env: { ...process.env, HOST: "127.0.0.1", PORT: String(port), CODEEX_DATA_DIR: data, SIMULATE: "all", ...settings },
+    env: {
+      ...process.env,
+      HOST: "127.0.0.1",
+      PORT: String(port),
+      CODEEX_DATA_DIR: data,
+      CODEEX_CONFIG: config,
+      SIMULATE: "all",
+      ...settings,
+    },
     stdio: ["ignore", "pipe", "pipe"],
   });
   process.once("exit", () => server.kill("SIGKILL")); // where close() was never reached
