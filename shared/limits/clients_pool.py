@@ -101,7 +101,7 @@ class ClientPool:
             # From here on none is used before the store has agreed, so fewer may be asked for.
             window.held = 0
         free = scale.pool - sum(n for n, _ in self._others(window, page, now))
-        busy = window.recent(now - WINDOW_S)
+        busy = window.busy(now)
         wanted = min(free, (busy // scale.step + 1) * scale.step)
         if wanted <= busy:
             return None
@@ -109,8 +109,7 @@ class ClientPool:
 
     def _kept(self, window: Window) -> int:
         """Seats that others must not have yet: leased still, or used so lately that they count."""
-        since = self._clock.monotonic() - WINDOW_S * (1 + DRIFT)
-        return max(window.held, window.recent(since))
+        return max(window.held, window.busy(self._clock.monotonic()))
 
     def _others(self, window: Window, page: Page, now: float) -> list[tuple[int, float]]:
         earliest = self._time.earliest(now)

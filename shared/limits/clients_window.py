@@ -143,6 +143,9 @@ class Window:
         """Whether the leased seats may still be used."""
         return now < self.held_until and wall < self.held_until_wall
 
-    def recent(self, since: float) -> int:
-        """Leased seats used after ``since``."""
-        return sum(1 for at in self.leased if at > since)
+    def busy(self, now: float) -> int:
+        """Leased seats that are taken."""
+        leased, old = self.leased, now - WINDOW_S
+        while leased and leased[0] <= old:
+            leased.popleft()
+        return len(leased)
