@@ -384,3 +384,61 @@ def test_a_held_permit_is_not_waited_for() -> None:
         assert (here.store.reads, here.store.writes) == (reads, writes)
 
     run(main())
+
+
+def test_a_client_that_leaves_while_the_store_is_asked_keeps_no_trial() -> None:
+    async def main() -> None:
+        limited = card("alpha-one", limits=Limits(rpm=100))
+        here = Instances([limited])
+        health = here.worlds[0].health
+        health.record_failure(limited, QuotaExceeded("full", wait_s=1.0), 1.0)
+        await asyncio.sleep(2.0)
+        here.store.hanging_s = 5.0
+        task = asyncio.get_running_loop().create_task(here.ask(plan_of([limited])))
+        await asyncio.sleep(0.1)
+        assert not health.try_acquire(limited)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert health.try_acquire(limited)
+
+    run(main())
+
+
+# ------------------------------------------------------------------------------- the line
+
+
+def test_those_in_line_are_served_one_after_the_other_in_one_moment() -> None:
+    async def main() -> None:
+        loop, world = asyncio.get_running_loop(), world_of()
+        world.meter.refusals[A.id] = Refusal(5.0, "full")
+        loop.call_later(5.0, world.meter.refusals.clear)
+        tasks = []
+        for priority in (1, 5, 9, 5):
+            asked = request(options=RequestOptions(priority=priority))
+            work = world.executor.complete(plan_of([A]), asked, world.deadline(), Trace())
+            tasks.append(loop.create_task(work))
+            await asyncio.sleep(0.1)
+        assert world.line.waiting == 4
+        await asyncio.gather(*tasks)
+        assert [round(asked.at, 6) for asked in world.providers["alpha"].asked] == [5.0] * 4
+
+    run(main())
+
+
+def test_the_urgent_pass() -> None:
+    async def main() -> None:
+        loop, world = asyncio.get_running_loop(), world_of()
+        world.meter.refusals[A.id] = Refusal(5.0, "full")
+        waits = loop.create_task(
+            world.executor.complete(plan_of([A]), request(), world.deadline(), Trace())
+        )
+        await asyncio.sleep(1.0)
+        world.meter.refusals.clear()
+        for priority, model in ((5, B), (6, A)):
+            asked, trace = request(options=RequestOptions(priority=priority)), Trace()
+            await world.executor.complete(plan_of([A, B]), asked, world.deadline(), trace)
+            assert trace.answered is model
+        await waits
+
+    run(main())
