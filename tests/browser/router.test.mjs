@@ -1,7 +1,7 @@
 // The playground and the whole router behind it, simulated providers included.
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "./support/bounded.mjs";
-import { answer, ask, launch, open } from "./support/browser.mjs";
+import { answer, ask, launch, open, openDashboard } from "./support/browser.mjs";
 import { faultsAre, favourite, startRouter } from "./support/real_server.mjs";
 
 let browser;
@@ -16,8 +16,10 @@ after(async () => {
 });
 afterEach(() => router && fetch(`${router.url}/sim/faults`, { method: "DELETE" }));
 
+let visitors = 0;
+/** Each test is a user of its own: ten requests a minute are all that one has. */
 const visit = (work, options) => async () => {
-  const page = await open(browser, router.url, options);
+  const page = await open(browser, router.url, { user: `visitor${++visitors}`, ...options });
   page.setDefaultTimeout(20_000);
   try {
     await work(page);
@@ -118,6 +120,76 @@ describe("the playground on the router", () => {
     assert.ok((await options.count()) >= data.length);
   }));
 });
+
+describe("the dashboard and a full router", () => {
+  it("shows a chat in line, lets it be taken back, and lets it through when limits are lifted", visit(async (page) => {
+    const names = ["groq", "cerebras", "google", "huggingface"];
+    const tight = { limits: Object.fromEntries(names.map((name) => [name, { rpm: 1 }])) };
+    const board = await openDashboard(browser, router.url);
+    try {
+      board.setDefaultTimeout(20_000);
+      await board.getByRole("textbox", { name: "Change it" }).fill(JSON.stringify(tight));
+      await board.getByRole("button", { name: "Store 4 changes" }).click();
+      await board.getByText("Stored as version 1.").waitFor();
+      await fill();
+      await ask(page, "Say hello to nobody.");
+      const card = page.getByRole("region", { name: "Waiting in line" });
+      await page.getByText("Waiting for capacity").waitFor();
+      await card.waitFor();
+      assert.match(await card.innerText(), /Position\s+\S+\s+Estimated wait\s+about \d+/);
+      await board.locator(".jobs").getByText("waiting", { exact: true }).first().waitFor();
+      await card.getByRole("button", { name: "Cancel" }).click();
+      assert.match(await (await answer(page, "stopped")).innerText(), /Cancelled while it waited in line/);
+      await page.getByRole("button", { name: "New chat" }).click();
+      await ask(page, "Say hello to the whole world.");
+      await card.waitFor();
+      await board.getByRole("button", { name: "Roll back to version 0" }).click();
+      await board.getByRole("dialog").getByRole("button", { name: "Roll back to version 0" }).click();
+      await board.getByText(/version 2 in force/).waitFor();
+      await page.locator('article.answer[data-state="done"]').waitFor({ timeout: 60_000 });
+      assert.match(await (await answer(page)).innerText(), /hello to the whole world/i);
+      await board.getByText("Nothing waits: every request found room.").waitFor();
+      assert.deepEqual(board.faults, []);
+    } finally {
+      await board.context().close();
+    }
+  }));
+
+  it("is for administrators, and shows them every provider", async () => {
+    const refused = await fetch(`${router.url}/admin/api/quotas`, { headers: { Authorization: "Bearer dev-alice" } });
+    assert.equal(refused.status, 403);
+    const board = await openDashboard(browser, router.url);
+    try {
+      assert.deepEqual(
+        (await board.locator(".provider-row summary .provider").allInnerTexts()).sort(),
+        ["Cerebras", "ElevenLabs", "Google", "Groq", "Hugging Face"],
+      );
+      assert.match(await board.locator(".configuration").innerText(), /Safety guard[\s\S]*rules/);
+      assert.deepEqual(board.faults, []);
+      assert.deepEqual(board.foreign, []);
+    } finally {
+      await board.context().close();
+    }
+  });
+});
+
+/** Asks, as ever other users, until no provider has room. */
+async function fill() {
+  for (let count = 0; count < 12; count++) {
+    const response = await fetch(`${router.url}/v1/chat/completions`, {
+      method: "POST",
+      headers: { Authorization: `Bearer dev-filler${count}`, "Content-Type": "application/json" },
+      body: JSON.stringify({ model: "auto", messages: [{ role: "user", content: "Hello" }], codeex: { patience_seconds: 0.1 } }),
+    });
+    if (response.status === 202) {
+      const { id } = await response.json();
+      const headers = { Authorization: `Bearer dev-filler${count}` };
+      await fetch(`${router.url}/v1/jobs/${id}/cancel`, { method: "POST", headers });
+      return;
+    }
+  }
+  throw new Error("the limits were never reached");
+}
 
 async function simulated() {
   const { providers } = await (await fetch(`${router.url}/sim/faults`)).json();

@@ -3,14 +3,17 @@ import { compact, percent } from "../format.ts";
 import { providerName } from "../state/catalog.ts";
 import { useStore } from "../state/store.ts";
 import { groups } from "./groups.ts";
-import { totals } from "./figures.ts";
+import { anyUsed, totals } from "./figures.ts";
 import { levelOf } from "./pieces.tsx";
 import { known } from "./state.ts";
 
 export function Summary() {
-  const { quotas, jobs, hours } = useStore(known);
+  const { quotas, jobs, hours, now } = useStore(known);
   const fullest = quotas && groups(quotas, [])[0];
-  const day = hours && totals(hours.flatMap((hour) => hour.categories));
+  // Until the first figures are stored, this instance's are all there are.
+  const own = hours !== null && !anyUsed(hours) && now !== null && anyUsed([now]);
+  const span = own ? "this instance" : "24 h";
+  const sum = hours && totals((own ? [now] : hours).flatMap((hour) => hour.categories));
   const closed = quotas?.filter((quota) => quota.closed && quota.model === null).length ?? 0;
   return (
     <dl class="tiles">
@@ -21,9 +24,9 @@ export function Summary() {
         level={fullest ? levelOf(fullest.share) : "calm"}
       />
       <Tile name="Waiting jobs" value={jobs ? compact(jobs.queued) : "–"} about={jobs ? `${compact(jobs.running)} running` : ""} />
-      <Tile name="Requests, 24 h" value={day ? compact(day.requests) : "–"} about={day ? `${compact(day.answered)} answered` : ""} />
-      <Tile name="Answered" value={day ? percent(day.answered, day.requests) : "–"} about="of the requests, 24 h" />
-      <Tile name="Fallbacks" value={day ? percent(day.fallbacks, day.requests) : "–"} about="needed more than one attempt" />
+      <Tile name={`Requests, ${span}`} value={sum ? compact(sum.requests) : "–"} about={sum ? `${compact(sum.answered)} answered` : ""} />
+      <Tile name="Answered" value={sum ? percent(sum.answered, sum.requests) : "–"} about={`of the requests, ${span}`} />
+      <Tile name="Fallbacks" value={sum ? percent(sum.fallbacks, sum.requests) : "–"} about="needed more than one attempt" />
     </dl>
   );
 }

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { compact, duration, percent, whole, words } from "../format.ts";
 import { useStore } from "../state/store.ts";
 import { Provider, Segments } from "../ui/parts.tsx";
-import { byCategory, byProvider, slots, totals, type Slot } from "./figures.ts";
+import { anyUsed, byCategory, byProvider, slots, totals, type Slot } from "./figures.ts";
 import { Nothing, Panel, Table, useNow } from "./pieces.tsx";
 import type { Hour } from "./shapes.ts";
 import { known } from "./state.ts";
@@ -15,8 +15,8 @@ export function Traffic() {
   const [wished, wish] = useState<Span | null>(null);
   const minute = useNow(60_000);
   // The instance's own figures reach the day's within half a minute; until then they are all there is.
-  const own = now !== null && isUsed([now]);
-  const chosen = (own && wished) || (own && hours && !isUsed(hours) ? "instance" : "day");
+  const own = now !== null && anyUsed([now]);
+  const chosen = (own && wished) || (own && hours && !anyUsed(hours) ? "instance" : "day");
   const part = chosen === "day" ? (hours ?? []) : now ? [now] : [];
   const sum = totals(part.flatMap((hour) => hour.categories));
   return (
@@ -30,7 +30,8 @@ export function Traffic() {
       {!hours && <Nothing>Nothing read yet.</Nothing>}
       {hours && (
         <>
-          <Chart slots={slots(hours, new Date(minute))} />
+          {anyUsed(hours) && <Chart slots={slots(hours, new Date(minute))} />}
+          {!anyUsed(hours) && own && <Nothing>The hours appear here within a minute or so of the first requests.</Nothing>}
           {sum.requests === 0 ? (
             <Nothing>{chosen === "day" ? "No request was counted in the last 24 hours." : "This instance has counted no request yet."}</Nothing>
           ) : (
@@ -42,8 +43,6 @@ export function Traffic() {
     </Panel>
   );
 }
-
-const isUsed = (hours: Hour[]): boolean => hours.some((hour) => hour.categories.length > 0 || hour.providers.size > 0);
 
 const WIDTH = 480;
 const HEIGHT = 96;

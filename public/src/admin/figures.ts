@@ -53,6 +53,11 @@ export function byProvider(hours: Hour[]): (Attempts & { name: string })[] {
   return [...found].map(([name, each]) => ({ name, ...each })).sort((a, b) => b.requests - a.requests);
 }
 
+const isUsed = (hour: Hour): boolean => hour.categories.length > 0 || hour.providers.size > 0;
+
+/** Whether anything was counted in these hours. */
+export const anyUsed = (hours: Hour[]): boolean => hours.some(isUsed);
+
 export interface Slot {
   /** UTC hour of the day, 0-23. */
   hour: number;

@@ -64,7 +64,7 @@ export function InLine(props: { turn: AnswerTurn; job: Job }) {
           : "Every provider that could answer is at its limit. You can leave this page: the request keeps its place and the answer will be here."}
         {job.attempts > 1 && ` Attempt ${job.attempts}.`}
       </p>
-      {turn.tooLate && <p class="note trouble" role="status">Too late to cancel: it is being answered.</p>}
+      {turn.tooLate && <p class="note trouble" role="status">Too late to cancel: the answer is on its way.</p>}
       {turn.jobNote && <p class="note trouble" role="status">{turn.jobNote}</p>}
       <p class="foot">
         <span class="id">

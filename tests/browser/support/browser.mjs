@@ -25,11 +25,13 @@ export async function launch() {
 }
 
 /**
- * A page in a profile of its own, at `url`, once `ready(page)` is there. `page.faults` holds uncaught errors and violations of
+ * A page in a profile of its own, at `url`, once `ready(page)` is there, signed in
+ * as `user` under `make run`. `page.faults` holds uncaught errors and violations of
  * the content security policy; `page.foreign` the addresses asked outside of `url`.
  */
-export async function open(browser, url, { path = "", ready = messageBox, ...options } = {}) {
+export async function open(browser, url, { path = "", ready = messageBox, user, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: "en-GB", ...options });
+  if (user) await context.addInitScript((uid) => (localStorage["codeex.user.v1"] ??= JSON.stringify(uid)), user);
   const page = await context.newPage();
   page.faults = [];
   page.foreign = [];
