@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.package import build
+from infra.package import build, functions
 from shared import VERSION
 from shared.messages import JsonObject
 from tests.support.function_process import FunctionProcess
@@ -117,6 +117,57 @@ async def test_archive_alone_answers(unpacked: Path, provider: WireServer, tmp_p
         await check_answers(function, provider)
     finally:
         await asyncio.to_thread(function.stop)
+
+
+# A path of each function that nobody may have without a token, and how it is called.
+DOORS: dict[str, tuple[str, JsonObject | None]] = {
+    "chat": ("/v1/models", None),
+    "jobs": ("/v1/jobs", None),
+    "admin": ("/admin/api/config", None),
+    "worker": ("/tasks/run", {}),
+    "health_cron": ("/cron/health", {}),
+}
+
+
+def deployed_environment(function: str, data: Path) -> dict[str, str]:
+    """All that Terraform tells a function, and an embedded store in the place of Firestore."""
+    return {
+        "GOOGLE_CLOUD_PROJECT": PROJECT,
+        "K_SERVICE": function.replace("_", "-"),
+        "MEDIA_BUCKET": f"{PROJECT}-codeex-media",
+        "TASKS_LOCATION": "us-central1",
+        "TASKS_QUEUE": "codeex",
+        "TASKS_SERVICE_ACCOUNT": f"codeex-tasks@{PROJECT}.iam.gserviceaccount.com",
+        "WORKER_URL": "https://worker-1.us-central1.run.app",
+        "CODEEX_DATA_DIR": str(data),
+    }
+
+
+@pytest.mark.parametrize("function", functions())
+async def test_archive_of_each_function_answers_and_keeps_its_door_closed(
+    function: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "workspace"
+    with zipfile.ZipFile(build(function, tmp_path)) as archive:
+        archive.extractall(folder)
+    process = FunctionProcess(
+        folder,
+        deployed_environment(function, tmp_path / "data"),
+        tmp_path / "output.txt",
+        arguments=("--target", function),
+    )
+    name = function.replace("_", "-")
+    path, body = DOORS[function]
+    try:
+        await asyncio.to_thread(process.wait_ready)
+        health = await asyncio.to_thread(process.call, "/health")
+        assert health.json() == {"status": "ok", "function": name, "version": VERSION}
+        refused = await asyncio.to_thread(process.call, path, body)
+        assert refused.status in (401, 403), refused.text
+        other = await asyncio.to_thread(process.call, "/v1/nothing")
+        assert other.status in (401, 404), other.text
+    finally:
+        await asyncio.to_thread(process.stop)
 
 
 def make_environment(folder: Path, requirements: Path) -> tuple[Path, set[str]]:
