@@ -118,6 +118,7 @@ class House:
         headers: Mapping[str, str] = TOKEN,
         leave_after: float | None = None,
         pieces: int = 1,
+        function: str = "chat",
     ) -> Sent:
         """One request; ``leave_after`` (virtual s) is when the client goes away."""
         data = orjson.dumps(body) if isinstance(body, dict) else body or b""
@@ -148,11 +149,11 @@ class House:
         scope = {
             "type": "http",
             "method": method or ("GET" if body is None else "POST"),
-            "path": path,
-            "query_string": b"",
+            "path": path.partition("?")[0],
+            "query_string": path.partition("?")[2].encode(),
             "headers": [(k.encode(), v.encode("latin-1")) for k, v in headers.items()],
         }
-        await self.services.app("chat")(scope, receive, send)
+        await self.services.app(function)(scope, receive, send)
         return sent
 
     async def chat(self, text: str = "Hello!", **fields: object) -> Sent:
