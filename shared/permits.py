@@ -25,8 +25,9 @@ class Permit:
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """No permit now. ``until``: the monotonic second at which there may be one, infinity for
-    never. ``reason``: ``full``, ``too_large`` (over what the limit allows at all), ``busy`` (others
-    were quicker, ask again) or why the model or its provider is closed (``key``, ...).
+    never. ``reason``: ``full``, ``too_large`` (over what the limit allows at all), ``none_allowed``
+    (a limit of 0), ``busy`` (others were quicker, ask again) or why the model or its provider is
+    closed (``key``, ...).
     ``whole``: the provider is full for all of its models, as far as is known."""
 
     until: float
@@ -40,6 +41,7 @@ class Refusal:
 
 
 TOO_LARGE = Refusal(math.inf, "too_large")
+NONE_ALLOWED = Refusal(math.inf, "none_allowed")
 
 
 @dataclass(slots=True, eq=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from shared.limits.quota_grant import Waiting
 from shared.limits.quota_limits import CardLimits
 from shared.limits.quota_state import NOTHING, Amount
-from shared.permits import TOO_LARGE, Refusal
+from shared.permits import NONE_ALLOWED, TOO_LARGE, Refusal
 
 # Seconds over which the rate of requests is smoothed: about one lease.
 SMOOTHING_S = 10.0
@@ -57,7 +57,9 @@ class ModelDesk:
         if self.closed is not None and now < self.closed.until:
             return self.closed
         most = self._most_for_bulk if bulk else self._most
-        if most.requests < 1 or tokens > most.tokens or characters > most.characters:
+        if most.requests < 1:
+            return NONE_ALLOWED
+        if tokens > most.tokens or characters > most.characters:
             return TOO_LARGE
         wall = self._full_for_bulk if bulk else self._full
         if (

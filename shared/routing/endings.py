@@ -25,6 +25,8 @@ from shared.routing.plan import Plan
 
 # A retry hint in seconds where nothing tells the moment of return.
 RETRY_HINT_S = 10.0
+# Limits of 0 stay until somebody changes them.
+SHUT_HINT_S = 10.0
 DETAIL_LENGTH = 160
 MESSAGE_LENGTH = 500
 
@@ -67,6 +69,12 @@ def chain_ended(plan: Plan, order: Order, health: HealthBook, now: float) -> Cod
     wait = max(1.0, (now if back is None else back) - now)
     retry_after = wait if wait > 1.0 else RETRY_HINT_S
     if _at_its_limit(plan, failures, order, health):
+        if back is None:
+            return CapacityExhausted(
+                "the limits in force allow no model that can serve this a single request; the "
+                "operator can raise them",
+                retry_after=SHUT_HINT_S,
+            )
         return CapacityExhausted(
             "every model that can serve this is at its limit; "
             f"the first returns in about {wait:.0f} s",

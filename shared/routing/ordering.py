@@ -23,7 +23,7 @@ from shared.errors import (
     Retry,
 )
 from shared.model import ModelCard
-from shared.permits import Refusal
+from shared.permits import NONE_ALLOWED, Refusal
 from shared.routing.backoff import ELSEWHERE_CAP_S, Backoff
 from shared.routing.health import HealthBook
 from shared.routing.plan import Candidate, Plan
@@ -39,6 +39,8 @@ NEVER = 6
 IN_TROUBLE = 2
 # A place without capacity is not looked at again sooner (seconds): nobody polls faster.
 AGAIN_S = 0.05
+# Behind somebody in line one is called when he leaves; this is for the case that he does not.
+CALLED_S = 0.25
 # Capacity of a minute's limit may be back before it is expected: requests under way take less than
 # was reserved, other instances give back what they hold. What is further off (a day's limit, a
 # closure) will not. A minute and a lease's lifetime with what is added to be safe, in seconds.
@@ -72,6 +74,7 @@ class Order:
         "failures",
         "first_bytes",
         "limited",
+        "shut",
         "too_large",
         "tries",
         "waited_s",
@@ -94,8 +97,9 @@ class Order:
         self._just_shunned = ""
         self._last_provider = ""
         self._window_floor = 0
-        # What has no capacity: place -> (what is full, monotonic second of its return).
-        self._full: dict[int, tuple[str, float]] = {}
+        # What has no capacity: place -> (what is full, monotonic second of its return, whether
+        # that may come earlier).
+        self._full: dict[int, tuple[str, float, bool]] = {}
         self.asked = 0
         self.tries = [0] * len(chain)
         self.failures: dict[int, ProviderFailure] = {}
@@ -106,6 +110,8 @@ class Order:
         self.limited = False
         # Places whose limits are smaller than the request.
         self.too_large: set[int] = set()
+        # Those whose limit is 0: only a change of the configuration opens them.
+        self.shut: set[int] = set()
 
     def next(self, now: float, fitting: Callable[[ModelCard], bool] | None = None) -> int | None:
         """The place to ask now, of those that are ``fitting``; None: nobody may be asked now (or
@@ -151,16 +157,20 @@ class Order:
         card = self._chain[place].card
         if refusal.until == math.inf:
             self._banned.add(place)
-            self.too_large.add(place)
+            if refusal is NONE_ALLOWED:
+                self.limited = True
+                self.shut.add(place)
+            else:
+                self.too_large.add(place)
             return
         self.limited = self.limited or refusal.reason in LIMITS
         key = card.provider if refusal.whole else card.id
-        self._full[place] = key, max(refusal.until, now + AGAIN_S)
+        self._full[place] = key, max(refusal.until, now + AGAIN_S), refusal.of_capacity
 
     def stand_back(self, place: int, key: str, until: float, now: float) -> None:
         """Somebody who comes first waits for ``key``, so it is not to be had before ``until``."""
         self.limited = True
-        self._full[place] = key, max(until, now + AGAIN_S)
+        self._full[place] = key, max(until + AGAIN_S, now + CALLED_S), True
 
     def look_again(self) -> None:
         """Capacity may have come back: what was full is looked at anew."""
@@ -169,8 +179,10 @@ class Order:
     def may_return_early(self, now: float) -> bool:
         """Whether what is full now may have room before its time."""
         return any(
-            until - now <= MINUTES_S and self._rank(place, self._chain[place].card) < NEVER
-            for place, (_, until) in self._full.items()
+            early
+            and until - now <= MINUTES_S
+            and self._rank(place, self._chain[place].card) < NEVER
+            for place, (_, until, early) in self._full.items()
         )
 
     def awaited(self, head: bool) -> dict[str, float]:
@@ -193,7 +205,7 @@ class Order:
             (
                 self._askable_at(place, candidate.card)
                 for place, candidate in enumerate(self._chain)
-                if place not in self.too_large
+                if place not in self.too_large and place not in self.shut
             ),
             default=None,
         )

@@ -15,8 +15,8 @@ from tests.support.router_client import RouterClient
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalProcess]:
-    """``python -m local`` with every provider simulated and no limits. Whoever sets faults that outlast a
-    request takes a fresh one instead: providers that fail are given a rest."""
+    """``python -m local`` with every provider simulated and no limits. Whoever sets faults that
+    outlast a request takes a fresh one instead: providers that fail are given a rest."""
     folder = tmp_path_factory.mktemp("local")
     process = LocalProcess(folder, {"CODEEX_CONFIG": open_config(folder)})
     try:

@@ -127,6 +127,7 @@ def test_limits_and_use_are_shown(admin: RouterClient) -> None:
 
 
 def test_the_operations_of_the_store_are_counted(admin: RouterClient) -> None:
+    patch(admin, {"limits": {"groq": {"rpm": 5}}})
     assert admin.chat(model="groq-gpt-oss-120b").status == 200
     told = admin.get("/admin/api/store-operations").json()
     assert at(told, "data", "quotas", "writes") == 1
