@@ -26,7 +26,7 @@ from shared.errors import (
     RequestRejected,
 )
 from shared.model import Capability, ModelCard
-from shared.permits import Refusal
+from shared.permits import NONE_ALLOWED, Refusal
 from shared.providers.base import ChatProvider, EmbeddingResult, Timeouts
 from shared.routing.account import close_for_all
 from shared.routing.ordering import LIMITS
@@ -124,6 +124,11 @@ def _refused(refusal: Refusal, card: ModelCard, deadline: Deadline) -> CodeexErr
         return InvalidRequest(
             f"the input is larger than what the limits of {card.id} allow in one request; split it",
             param="input",
+        )
+    if refusal is NONE_ALLOWED:
+        return CapacityExhausted(
+            f"the limits in force allow {card.id} no request; the operator can raise them",
+            retry_after=10.0,
         )
     wait = max(1.0, refusal.until - deadline.clock.monotonic())
     if refusal.reason in LIMITS:

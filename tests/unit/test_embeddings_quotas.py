@@ -21,7 +21,7 @@ from shared.errors import (
     QuotaExceeded,
 )
 from shared.model import Capability, ModelCard
-from shared.permits import TOO_LARGE, Refusal
+from shared.permits import NONE_ALLOWED, TOO_LARGE, Refusal
 from shared.pipeline.embeddings import EmbeddingPipeline
 from shared.providers.base import EmbeddingResult, Timeouts
 from tests.support.counting_quotas import CountingQuotas
@@ -107,6 +107,7 @@ def test_failures_close_for_everybody(
         (Refusal(30.0, "limit"), CapacityExhausted, 30.0),
         (Refusal(200.0, "key"), ProviderError, 200.0),
         (TOO_LARGE, InvalidRequest, None),
+        (NONE_ALLOWED, CapacityExhausted, 10.0),
     ],
 )
 def test_refusals_are_told_and_nothing_is_sent(

@@ -94,15 +94,19 @@ def test_full_everywhere_is_a_429_with_the_first_return_after_the_patience() -> 
     run(main())
 
 
-@pytest.mark.parametrize("reason", ["full", "limit"])
-def test_what_is_full_for_hours_is_not_waited_for(reason: str) -> None:
+@pytest.mark.parametrize(
+    ("reason", "until"), [("full", 7200.0), ("limit", 7200.0), ("limit", 20.0)]
+)
+def test_what_surely_does_not_return_in_time_is_not_waited_for(reason: str, until: float) -> None:
+    """A day's limit, or a provider's own 429, whichever instance heard it."""
+
     async def main() -> None:
         world = world_of()
-        world.meter.refusals[A.id] = Refusal(7200.0, reason)
+        world.meter.refusals[A.id] = Refusal(until, reason)
         with pytest.raises(CapacityExhausted) as told:
             await world.executor.complete(plan_of([A]), request(), world.deadline(), Trace())
         assert asyncio.get_running_loop().time() == 0.0
-        assert told.value.retry_after == pytest.approx(7200.0)
+        assert told.value.retry_after == pytest.approx(until)
 
     run(main())
 
