@@ -30,7 +30,7 @@ REMEMBER_S = 15.0
 CONTENDED_S = 1.0
 ATTEMPTS = 6
 FIRST_WAIT_S = 0.005
-CALL_TIMEOUT_S = 2.0  # a call to the store that takes longer has failed
+CALL_TIMEOUT_S = 2.5  # a call to the store that takes longer has failed
 KEPT = timedelta(days=1)  # documents nobody has touched for so long expire
 _MICRO = 1_000_000
 

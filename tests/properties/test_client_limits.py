@@ -26,6 +26,8 @@ failures = st.builds(
     twice=chances,
     lost=chances,
     unmade=chances,
+    late=chances,
+    late_s=st.sampled_from([0.1, 2.0, 20.0]),
 )
 gaps = st.sampled_from([0.0, 0.0, 0.01, 0.5, 3.0, 7.0, 16.0, 59.9, 61.0, 119.0])
 

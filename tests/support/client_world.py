@@ -15,7 +15,7 @@ from shared.limits.clients import Admission, ClientKey, ClientLimiter
 from shared.limits.clients_window import WINDOW_S
 from shared.storage.document import Document
 from shared.storage.documents import DocumentStore
-from shared.storage.errors import VersionConflict
+from shared.storage.errors import PreconditionFailed, VersionConflict
 from shared.storage.sqlite_backend import SqliteBackend
 from shared.storage.writes import Plan
 from tests.support.quota_world import SkewedClock
@@ -33,6 +33,8 @@ class Faults:
     twice: float = 0.0  # made, but answered with a conflict
     lost: float = 0.0  # made, but reported as failed
     unmade: float = 0.0  # not made, and reported as failed
+    late: float = 0.0  # reported as failed, and made up to ``late_s`` later if still possible
+    late_s: float = 3.0
 
 
 class FaultyBackend(SqliteBackend):
@@ -43,6 +45,7 @@ class FaultyBackend(SqliteBackend):
         self._rng = rng
         self.faults = faults
         self.down = False
+        self._late: set[asyncio.Task[None]] = set()
 
     async def read(self, paths: Sequence[str], timeout_s: float) -> list[Document | None]:
         """The documents, after a delay on either side."""
@@ -59,6 +62,11 @@ class FaultyBackend(SqliteBackend):
             raise VersionConflict("contended")
         if draw() < faults.unmade:
             raise StoreUnavailable("no answer")
+        if draw() < faults.late:
+            task = asyncio.create_task(self._later(plans, timeout_s))
+            self._late.add(task)
+            task.add_done_callback(self._late.discard)
+            raise StoreUnavailable("no answer")
         versions = await super().commit(plans, timeout_s)
         if draw() < faults.twice:
             raise VersionConflict("the second try came too late")
@@ -66,6 +74,13 @@ class FaultyBackend(SqliteBackend):
             raise StoreUnavailable("no answer")
         await self._pause()
         return versions
+
+    async def _later(self, plans: Sequence[Plan], timeout_s: float) -> None:
+        await asyncio.sleep(self._rng.random() * self.faults.late_s)
+        try:
+            await super().commit(plans, timeout_s)
+        except PreconditionFailed:
+            pass
 
     async def _pause(self) -> None:
         if self.down:

@@ -254,7 +254,7 @@ def test_a_slow_store_is_waited_for_briefly() -> None:
         world.faults.delay_s = 1000.0
         begun = asyncio.get_running_loop().time()
         assert (await world.ask(limiter)).allowed
-        assert asyncio.get_running_loop().time() - begun <= 0.3 + 1e-6
+        assert asyncio.get_running_loop().time() - begun <= 1.0 + 1e-6
         assert limiter.lent == 1
 
     run(main())
@@ -350,6 +350,40 @@ def test_what_a_crashed_instance_held_comes_back() -> None:
     run(main())
 
 
+def test_seats_used_at_a_leases_very_end_count_for_a_minute_more() -> None:
+    async def main() -> None:
+        world = ClientWorld()
+        first, second = world.instance(), world.instance()
+        for _ in range(3):
+            assert (await world.ask(first)).allowed
+        await until(59.0)
+        for _ in range(3):
+            assert (await world.ask(first)).allowed
+        await until(61.0)
+        # Two of its own and the four that the first has not leased.
+        assert sum([(await world.ask(second)).allowed for _ in range(12)]) == 6
+        await until(118.9)
+        assert not (await world.ask(second)).allowed
+        assert worst(world.admitted) <= 12
+        await until(122.0)
+        assert sum([(await world.ask(second)).allowed for _ in range(12)]) == 10
+
+    run(main())
+
+
+def test_an_instance_that_never_wrote_learns_the_time_before_it_says_no() -> None:
+    async def main() -> None:
+        world = ClientWorld()
+        gone = world.instance()
+        for _ in range(10):
+            await world.ask(gone)
+        await asyncio.sleep(3600)
+        fresh = world.instance()
+        assert sum([(await world.ask(fresh)).allowed for _ in range(12)]) == 10
+
+    run(main())
+
+
 async def test_on_either_database(documents: DocumentStore) -> None:
     """Three real clocks over one store: the limit and two for each further instance."""
     limits = ClientLimits()
@@ -362,9 +396,11 @@ async def test_on_either_database(documents: DocumentStore) -> None:
         for limiter in instances:
             told = limiter.admit(ALICE) or await limiter.admit_slow(ALICE)
             allowed += told.allowed
-    assert 10 <= allowed <= 14
-    assert not any(limiter.lent for limiter in instances)
+    # On a machine that starves, an emulator may take longer than requests wait.
+    lent = sum(limiter.lent for limiter in instances)
+    assert allowed >= 10
+    assert allowed - lent <= 14
     tally = documents.operations.of("limits")
-    assert tally.writes <= 4
+    assert tally.writes <= 4 + lent
     for limiter in instances:
         await limiter.flush()
