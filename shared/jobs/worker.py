@@ -24,9 +24,9 @@ Handler = Callable[[Run], Awaitable[JsonValue]]
 # Faults of providers are worth this many runs.
 MAX_ATTEMPTS = 3
 RETRY_S, LONGEST_RETRY_S = 5.0, 60.0
-# Without capacity a job waits as long as it was told to, but looks again after 10 s, 20 s and so
-# on: capacity also returns when an administrator raises a limit.
-HOLD_S, LONGEST_HOLD_S = 10.0, 600.0
+# Without capacity a job waits as long as it was told to, but looks again after 8 s, 12 s and so on:
+# capacity also returns when an administrator raises a limit.
+HOLD_S, HOLD_GROWTH, LONGEST_HOLD_S = 8.0, 1.5, 600.0
 # Cloud Tasks waits 1,800 s for an answer (contract, One address: ``worker``); this leaves room to
 # write down what became of the job.
 RUN_LIMIT_S = 1_700.0
@@ -99,7 +99,7 @@ class JobWorker:
 
 def hold_s(job: Job, error: CodeexError) -> float:
     """Seconds a job waits for capacity that was not there."""
-    patience = min(LONGEST_HOLD_S, HOLD_S * 2.0 ** min(job.holds, 10))
+    patience = min(LONGEST_HOLD_S, HOLD_S * HOLD_GROWTH ** min(job.holds, 20))
     wanted = error.retry_after if error.retry_after is not None else HOLD_S
     return max(1.0, min(patience, wanted))
 

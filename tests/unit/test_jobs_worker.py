@@ -62,7 +62,7 @@ def test_no_capacity_is_no_attempt_and_waits_longer_each_time() -> None:
         assert (found.state, found.attempts, found.holds) == (State.SUCCEEDED, 1, 5)
         waits = [after - before for before, after in zip(handler.at, handler.at[1:], strict=False)]
         assert all(
-            want <= wait <= want + 2 for want, wait in zip((10, 20, 40, 80), waits, strict=False)
+            want <= wait <= want + 2 for want, wait in zip((8, 12, 18, 27), waits, strict=False)
         )
 
     scenario(main)
