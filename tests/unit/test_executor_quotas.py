@@ -414,7 +414,7 @@ def test_a_client_that_leaves_while_the_store_is_asked_keeps_no_trial() -> None:
 
 def test_those_in_line_are_served_one_after_the_other_in_one_moment() -> None:
     async def main() -> None:
-        loop, world = asyncio.get_running_loop(), world_of()
+        loop, world = asyncio.get_running_loop(), world_of(alpha_one=Act(delay=3.0))
         world.meter.refusals[A.id] = Refusal(5.0, "full")
         loop.call_later(5.0, world.meter.refusals.clear)
         tasks = []
