@@ -67,8 +67,6 @@ async function dashboard(browser, url) {
   await traffic(url, 48);
   await stored(url);
   const page = await openDashboard(browser, url, { ...looks, viewport: { width: 1280, height: 900 } });
-  page.setDefaultTimeout(30_000);
-  await page.locator(".provider-row summary").first().click();
   await shoot(page, "dashboard");
 }
 
