@@ -16,7 +16,7 @@ CHAT = "/v1/chat/completions"
 Fresh = Callable[[JsonObject], RouterClient]
 PROVIDERS = ("groq", "cerebras", "google", "huggingface")
 FULL: JsonValue = {name: {"rpm": 0} for name in PROVIDERS}
-ROOM: JsonValue = {name: {"rpm": None} for name in PROVIDERS}
+ROOM: JsonValue = {name: {"rpm": 1_000} for name in PROVIDERS}
 LIMIT_S = 40.0
 
 
