@@ -35,8 +35,8 @@ HEAVY = (
 )
 # What the framework, starlette, pydantic, aiohttp and orjson are made of, with a little room.
 THIRD_PARTY_BUDGET = 340
-# With the standard library and our own modules, some 180 small ones: quotas, client limits, jobs and
-# the configuration's follower are on every chat's path.
+# With the standard library and our own modules, some 180 small ones: quotas, client limits, jobs
+# and the configuration's follower are on every chat's path.
 TOTAL_BUDGET = 780
 
 # Loads the function as functions-framework does, then serves one request without a server.
