@@ -42,14 +42,14 @@ class Fragile(SqliteBackend):
 
     ``down``: nothing answers. ``delay_s``: every answer takes that long. ``lost``: commits are
     made, but the answer is lost; ``unmade``: they fail before they are made. ``frozen``: reads
-    stand still until it is set.
+    stand still until it is set. ``answer_s``: what was read is so long on its way.
     """
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(None, clock=clock)
         self._now = clock
         self.down = self.lost = self.unmade = False
-        self.delay_s = 0.0
+        self.delay_s = self.answer_s = 0.0
         self.frozen: asyncio.Event | None = None
         self.reads: list[float] = []
         self.commits = 0
@@ -63,7 +63,10 @@ class Fragile(SqliteBackend):
             await self._now.sleep(min(self.delay_s, timeout_s))
         if self.down or self.delay_s > timeout_s:
             raise StoreUnavailable("the store is down")
-        return await super().read(paths, timeout_s)
+        found = await super().read(paths, timeout_s)
+        if self.answer_s:
+            await self._now.sleep(self.answer_s)
+        return found
 
     async def commit(self, plans: Sequence[Plan], timeout_s: float) -> list[int]:
         """As told."""

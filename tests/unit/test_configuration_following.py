@@ -200,9 +200,10 @@ def test_what_the_instance_stores_itself_holds_at_once_and_is_not_undone() -> No
         await world.request()
         await asyncio.sleep(26)
         first = (await world.store.patch({"rollout": {"v33_percent": 1}}, ME)).stored
-        world.backend.delay_s = 0.4
-        await world.follower.ensure()  # reads version 1, beside the change to 2
-        world.backend.delay_s = 0.0
+        world.backend.answer_s = 0.4
+        await world.follower.ensure()
+        await asyncio.sleep(0.1)  # version 1 is read and on its way, beside the change to 2
+        world.backend.answer_s = 0.0
         second = (await world.store.patch({"rollout": {"v33_percent": 2}}, ME)).stored
         await asyncio.sleep(0.1)
         world.follower.take(second)

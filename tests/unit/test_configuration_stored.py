@@ -10,11 +10,12 @@ import pytest
 from shared.config import SettingsError
 from shared.configuration.patching import difference, leaves, patched
 from shared.configuration.stored import HISTORY, MAX_PROBLEMS, PATH
-from shared.errors import Conflict, InvalidRequest, NotFound
+from shared.errors import Conflict, InvalidRequest, NotFound, StoreUnavailable
 from shared.messages import JsonObject
 from shared.storage.documents import DocumentStore
 from shared.storage.writes import Create
-from tests.support.config_house import config_store
+from tests.support.config_house import Fragile, config_store
+from tests.support.virtual_time import VirtualClock, run_virtual
 
 ME = "0123456789abcdef"
 MODEL = "groq-gpt-oss-120b"
@@ -84,6 +85,22 @@ async def test_nobodys_change_is_lost_when_many_change_at_once(documents: Docume
     assert stored.version == len(names)
     assert set(cast(JsonObject, stored.patch["limits"])) == set(names)
     assert {change.stored.changed_by for change in await store.history()} == set(names)
+
+
+def test_a_change_without_an_answer_says_that_it_may_have_been_made() -> None:
+    async def scenario() -> None:
+        clock = VirtualClock(asyncio.get_running_loop())
+        backend = Fragile(clock)
+        documents = DocumentStore(backend, clock=clock)
+        store = config_store(documents, clock=clock)
+        backend.lost = True
+        with pytest.raises(StoreUnavailable, match="may have been made"):
+            await store.patch({"rollout": {"v33_percent": 5}}, ME)
+        backend.lost = False
+        assert (await store.read()).version == 1
+        await documents.close()
+
+    run_virtual(scenario())
 
 
 async def test_what_is_written_beside_is_in_the_same_commit(documents: DocumentStore) -> None:
