@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ CHAT = "/v1/chat/completions"
 
 
 @pytest.fixture
-def usual(tmp_path: Path) -> RouterClient:
+def usual(tmp_path: Path) -> Iterator[RouterClient]:
     """A system without any configuration."""
     process = LocalProcess(tmp_path)
     process.wait_ready()

@@ -196,8 +196,10 @@ def test_p70_what_is_allowed_is_used_once_it_is_full(seed: int, limit: int, inst
     assert worst_window(arrivals)[0] <= limit
     full = [at for at, _ in arrivals if 90.0 < at <= seconds]
     assert len(full) >= 0.9 * limit * (seconds - 90.0) / 60.0
-    # Never more than one write for each request, and with what aborts a few more.
-    assert world.store.writes <= 1.05 * len(arrivals) + instances
+    # Never more than one write for each request, and with what aborts a few more; where several
+    # instances share five permits a minute, up to half as many again.
+    most = 1.05 if limit > 5 or instances == 1 else 1.6
+    assert world.store.writes <= most * len(arrivals) + instances
 
 
 @settings(max_examples=25)
