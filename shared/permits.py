@@ -40,6 +40,9 @@ class Refusal:
         return self.reason in ("full", "busy")
 
 
+# Within so many seconds of its permit a request has a connection to leave by, or it fails: a permit
+# counts from a second after it was given out (``limits.lease.TRANSIT_S``, P70).
+ARRIVAL_S = 0.9
 TOO_LARGE = Refusal(math.inf, "too_large")
 NONE_ALLOWED = Refusal(math.inf, "none_allowed")
 

@@ -17,7 +17,8 @@ from shared.limits.quota_rules import UNBOUNDED, Uses
 from shared.limits.quota_state import NOTHING, TICK_MS, WINDOW_MS, Amount
 from shared.permits import Permit
 
-# From taking a permit to the request's arrival at the provider, at most (connecting included).
+# From taking a permit to the request's arrival at the provider, at most (connecting included:
+# ``permits.ARRIVAL_S``).
 TRANSIT_S = 1.0
 Journal = dict[str, dict[int, list[int]]]
 

@@ -18,7 +18,7 @@ from shared.errors import (
 )
 from shared.messages import Attempt, ChatRequest, Usage
 from shared.model import ModelCard
-from shared.permits import TOO_LARGE, Permit, Place, Refusal
+from shared.permits import ARRIVAL_S, TOO_LARGE, Permit, Place, Refusal
 from shared.providers.base import ChatProvider, ProviderCall
 from shared.routing.account import Account, close_for_all, tokens_of
 from shared.routing.attempt import RESERVE_S, AttemptClocks
@@ -224,6 +224,9 @@ class Run:
         streams = clocks.streams(request, card)
         earlier = self.order.first_bytes.get(place, 0.0)
         timeouts = clocks.timeouts(request, card, streams, self.deadline.at - now, earlier)
+        if permit.open and timeouts.connect > ARRIVAL_S:
+            # A connection that comes later than the permit reckons with is not used.
+            timeouts.connect = ARRIVAL_S
         call = ProviderCall(card, request)
         return Running(place, card, provider, call, timeouts, streams, now, permit)
 

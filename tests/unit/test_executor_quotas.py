@@ -24,7 +24,7 @@ from shared.errors import (
 )
 from shared.messages import RequestOptions, Usage
 from shared.model import Limits
-from shared.permits import TOO_LARGE, Refusal
+from shared.permits import ARRIVAL_S, TOO_LARGE, Refusal
 from shared.providers.base import LimitSignal, ProviderCall
 from shared.routing.options import EXPECTED_OUTPUT
 from shared.routing.plan import Trace
@@ -371,6 +371,18 @@ def test_held_permits_are_spent_without_the_store() -> None:
             await asyncio.sleep(0.1)
         here.store.down = True
         assert (await here.ask(plan_of([limited]))).error is None
+
+    run(main())
+
+
+def test_a_permit_that_counts_leaves_by_a_connection_that_is_there_in_time() -> None:
+    async def main() -> None:
+        limited = card("alpha-one", limits=Limits(rpm=100))
+        here = Instances([limited, B])
+        for one, seconds in ((limited, ARRIVAL_S), (B, 3.0)):
+            await here.ask(plan_of([one]))
+            asked = here.worlds[0].providers[one.provider].asked
+            assert asked[-1].timeouts.connect == seconds
 
     run(main())
 
