@@ -49,7 +49,7 @@ def _chat(services: Services) -> EdgeApp:
             "/v1/embeddings": {"POST": embeddings.create},
             "/v1/models": {"GET": models.listing},
         },
-        below={"/v1/models/": {"GET": models.one}},
+        patterns={"/v1/models/{id}": {"GET": models.one}},
         counted=frozenset({("POST", "/v1/chat/completions"), ("POST", "/v1/embeddings")}),
     )
     return _public("chat", services, routes, recorder)
@@ -95,7 +95,10 @@ def _jobs(services: Services) -> EdgeApp:
     jobs = JobsEndpoint(_queue(services))
     routes = Routes(
         exact={"/v1/jobs": {"GET": jobs.listing}},
-        below={"/v1/jobs/": {"GET": jobs.one, "POST": jobs.cancel}},
+        patterns={
+            "/v1/jobs/{id}/cancel": {"POST": jobs.cancel},
+            "/v1/jobs/{id}": {"GET": jobs.one},
+        },
     )
     return _public("jobs", services, routes, _recorder("jobs", services))
 
@@ -108,7 +111,7 @@ def _worker(services: Services) -> EdgeApp:
     recorder = _recorder("worker", services)
     handlers = {CHAT_KIND: ChatJobHandler(services.chat, services.clock, recorder.record)}
     tickets = TicketEndpoint(JobWorker(_queue(services), handlers, services.clock))
-    routes = Routes(exact={"/tasks/run": {"POST": tickets.run}}, below={})
+    routes = Routes(exact={"/tasks/run": {"POST": tickets.run}}, patterns={})
     return _private("worker", services, routes, recorder)
 
 
@@ -117,7 +120,7 @@ def _health_cron(services: Services) -> EdgeApp:
     from shared.jobs.sweep import Sweep
 
     sweep = SweepEndpoint(Sweep(_queue(services), services.clock))
-    routes = Routes(exact={"/cron/health": {"POST": sweep.run}}, below={})
+    routes = Routes(exact={"/cron/health": {"POST": sweep.run}}, patterns={})
     return _private("health-cron", services, routes, _recorder("health-cron", services))
 
 

@@ -79,7 +79,7 @@ class AdminEndpoint:
             f"/admin/api/{name}": {method: _closed(handler) for method, handler in methods.items()}
             for name, methods in table.items()
         }
-        return Routes(exact=exact, below={})
+        return Routes(exact=exact, patterns={})
 
     async def quotas(self, http: HttpRequest, send: Send, call: Call) -> None:
         """Limits, use and held leases per provider and model."""

@@ -33,21 +33,23 @@ Handler = Callable[[HttpRequest, Send, Call], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """Paths of one function. ``exact`` and ``below`` (prefix ending in ``/``) map to methods.
+    """Paths of one function. ``exact`` and ``patterns`` map to methods.
 
-    ``counted``: method and path of what counts against the caller's limit.
+    ``patterns``: paths with one ``{id}``, which stands for one character or more, slashes too
+    (models have such ids); the first that fits is taken. ``counted``: method and path of what
+    counts against the caller's limit.
     """
 
     exact: dict[str, dict[str, Handler]]
-    below: dict[str, dict[str, Handler]]
+    patterns: dict[str, dict[str, Handler]]
     counted: frozenset[tuple[str, str]] = frozenset()
 
     def find(self, path: str, method: str) -> Handler:
         """The handler. Raises ``NotFound`` or ``MethodNotAllowed``, which says what is allowed."""
         methods = self.exact.get(path)
         if methods is None:
-            for prefix, candidate in self.below.items():
-                if path.startswith(prefix) and len(path) > len(prefix):
+            for pattern, candidate in self.patterns.items():
+                if _fits(path, pattern):
                     methods = candidate
                     break
         if methods is None:
@@ -56,6 +58,12 @@ class Routes:
         if handler is None:
             raise MethodNotAllowed(method, tuple(sorted(methods)))
         return handler
+
+
+def _fits(path: str, pattern: str) -> bool:
+    before, _, behind = pattern.partition("{id}")
+    around = len(before) + len(behind)
+    return len(path) > around and path.startswith(before) and path.endswith(behind)
 
 
 def _nothing() -> None:

@@ -9,7 +9,6 @@ from starlette.types import Send
 from shared.edge.asgi import HttpRequest, send_json
 from shared.edge.call import Call
 from shared.edge.json_body import wrong
-from shared.errors import NotFound
 from shared.jobs.queue import JobQueue, not_found
 from shared.messages import JsonObject
 
@@ -48,8 +47,6 @@ class JobsEndpoint:
 
     async def cancel(self, http: HttpRequest, send: Send, call: Call) -> None:
         """``POST /v1/jobs/{id}/cancel``. Raises ``Conflict`` where the job has ended before."""
-        if not http.path.endswith(_CANCEL):
-            raise NotFound("POST goes to /v1/jobs/{id}/cancel")
         job = await self._queue.cancel(
             call.identity.uid, _identifier(http.path.removesuffix(_CANCEL))
         )

@@ -59,7 +59,7 @@ class World:
                         "/wrong": {"POST": _wrong},
                         "/free": {"GET": _fine},
                     },
-                    below={},
+                    patterns={},
                     counted=frozenset({("POST", "/counted"), ("POST", "/wrong")}),
                 ),
                 authenticator=_AnyUser(),
