@@ -19,6 +19,8 @@ from local.pages_build import BuildError, PagesBuild, is_fresh
 ROOT = Path(__file__).resolve().parent.parent
 # The same places the browser's tests look at (tests/browser/support/browser.mjs).
 _BROWSERS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
+# Suites with packages of their own, and their folders below tests.
+_PACKAGES = {"JavaScript clients": "clients", "security rules": "rules"}
 # Told to tests/conftest.py, which lists them at the end.
 LEFT_OUT = "CODEEX_LEFT_OUT"
 
@@ -29,16 +31,15 @@ def find_browser(environ: Mapping[str, str]) -> str | None:
     return named or next((place for place in _BROWSERS if Path(place).exists()), None)
 
 
-def install_clients(root: Path, environ: Mapping[str, str]) -> str:
-    """Install the JavaScript clients of the tests by their lockfile; what went wrong, or ""."""
-    folder = root / "tests" / "clients"
+def install_packages(folder: Path, environ: Mapping[str, str]) -> str:
+    """Install a folder's JavaScript packages by their lockfile; what went wrong, or ""."""
     wanted = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
     stamp = folder / "node_modules" / ".codeex-lock"
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
         return ""
     done = _run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], folder, environ)
     if done != 0:
-        return "npm ci failed in tests/clients (is its registry in reach?)"
+        return f"npm ci failed in tests/{folder.name} (is its registry in reach?)"
     stamp.write_text(wanted, encoding="utf-8")
     return ""
 
@@ -66,12 +67,13 @@ def main(arguments: Sequence[str]) -> int:
     # Named tests: only those. The browser's suite belongs to the whole.
     named = any(not argument.startswith("-") for argument in arguments)
     if environ is None:
-        left_out.append("browser and JavaScript clients: there is no Node.js 18 or newer")
+        left_out.append("browser, JavaScript clients and rules: there is no Node.js 18 or newer")
     elif not named:
         reason, failed = run_browser_suite(ROOT, environ)
         left_out += [f"browser: {reason}"] if reason else []
-        reason = install_clients(ROOT, environ)
-        left_out += [f"JavaScript clients: {reason}"] if reason else []
+        for name, packages in _PACKAGES.items():
+            reason = install_packages(ROOT / "tests" / packages, environ)
+            left_out += [f"{name}: {reason}"] if reason else []
     if required and left_out:
         print("Missing, and CI requires it: " + "; ".join(left_out), file=sys.stderr)
         return 1

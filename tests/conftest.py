@@ -1,8 +1,9 @@
 """Which suites can run here, and the list of those left out.
 
-A test that needs Node carries ``needs_node``, one that needs the Firestore emulator
-``needs_firestore``. Where that is missing it is left out and listed at the end, never skipped in
-silence; with ``CI=true`` nothing is left out, so a missing part fails.
+A test that needs Node and the packages of tests/clients carries ``needs_node``, with those of
+tests/rules ``needs_node_rules``; one that needs the Firestore emulator ``needs_firestore``. Where
+that is missing it is left out and listed at the end, never skipped in silence; with ``CI=true``
+nothing is left out, so a missing part fails.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ settings.register_profile("search", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI", "").lower() == "true" else "search")
 
-_CLIENTS = Path(__file__).resolve().parent / "clients" / "node_modules"
+_TESTS = Path(__file__).resolve().parent
+# What a test with the marker imports in JavaScript; make test installs it where there is Node.js.
+_PACKAGES = {"needs_node": "clients", "needs_node_rules": "rules"}
 _LEFT_OUT = pytest.StashKey[list[str]]()
 
 
@@ -38,12 +41,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if os.environ.get("CI", "").lower() == "true":
         return
-    if shutil.which("node") is None or not _CLIENTS.is_dir():
-        missing = (
-            "Node.js or tests/clients/node_modules is missing (make test installs the clients "
-            "where there is Node.js)"
-        )
-        _leave_out(config, items, "needs_node", missing)
+    for marker, folder in _PACKAGES.items():
+        if shutil.which("node") is None or not (_TESTS / folder / "node_modules").is_dir():
+            missing = (
+                f"Node.js or tests/{folder}/node_modules is missing (make test installs the "
+                "packages where there is Node.js)"
+            )
+            _leave_out(config, items, marker, missing)
     if any(item.get_closest_marker("needs_firestore") for item in items):
         looked = firestore_emulator_support.find(os.environ)
         if isinstance(looked, str):

@@ -104,6 +104,7 @@ def test_database_is_the_default_one_in_native_mode_and_protected() -> None:
             assert block.attributes["database"] == "${google_firestore_database.default.name}"
 
 
-def test_hosting_file_names_the_indexes() -> None:
-    hosting = json.loads((ROOT / "firebase.json").read_text(encoding="utf-8"))
-    assert hosting["firestore"] == {"indexes": "firestore.indexes.json"}
+def test_firebase_file_names_indexes_and_rules() -> None:
+    file = json.loads((ROOT / "firebase.json").read_text(encoding="utf-8"))
+    assert file["firestore"] == {"rules": "firestore.rules", "indexes": "firestore.indexes.json"}
+    assert file["storage"] == {"rules": "storage.rules"}
