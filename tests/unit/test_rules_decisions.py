@@ -1,7 +1,7 @@
 """Security rules as files: every collection is decided on, lists are the code's, media is closed.
 
-What they allow is asked of the emulator (tests/rules, tests/e2e/test_rules.py). Storage's rules have
-no emulator that runs without a download, so theirs are read.
+What they allow is asked of the emulator (tests/rules, tests/e2e/test_rules.py). Storage's rules
+have no emulator that runs without a download, so theirs are read.
 """
 
 from __future__ import annotations
