@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from shared.edge.app import EdgeApp, EdgeParts, Routes
+from shared.edge.callable import ADMIN, CHAT, JOBS, callable_dialect, with_callable
+from shared.edge.callable import PATH as CALLABLE_PATH
 from shared.edge.chat import CHAT_KIND, ChatEndpoint
 from shared.edge.cors import CorsPolicy, hosting_origins
 from shared.edge.embeddings import EmbeddingsEndpoint
@@ -52,7 +54,7 @@ def _chat(services: Services) -> EdgeApp:
         patterns={"/v1/models/{id}": {"GET": models.one}},
         counted=frozenset({("POST", "/v1/chat/completions"), ("POST", "/v1/embeddings")}),
     )
-    return _public("chat", services, routes, recorder)
+    return _public("chat", services, with_callable(routes, CHAT), recorder)
 
 
 def _admin(services: Services) -> EdgeApp:
@@ -86,7 +88,8 @@ def _admin(services: Services) -> EdgeApp:
             since=services.since,
         )
     )
-    return _public("admin", services, endpoint.routes(), _recorder("admin", services))
+    routes = with_callable(endpoint.routes(), ADMIN)
+    return _public("admin", services, routes, _recorder("admin", services))
 
 
 def _jobs(services: Services) -> EdgeApp:
@@ -100,7 +103,7 @@ def _jobs(services: Services) -> EdgeApp:
             "/v1/jobs/{id}": {"GET": jobs.one},
         },
     )
-    return _public("jobs", services, routes, _recorder("jobs", services))
+    return _public("jobs", services, with_callable(routes, JOBS), _recorder("jobs", services))
 
 
 def _worker(services: Services) -> EdgeApp:
@@ -157,6 +160,7 @@ def _public(function: str, services: Services, routes: Routes, recorder: Recorde
             before=services.upkeep.before,
             after=services.upkeep.after,
             stopping=services.stopping,
+            dialects={CALLABLE_PATH: callable_dialect},
         )
     )
 

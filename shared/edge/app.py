@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 
 from starlette.types import Message, Receive, Scope, Send
 
 from shared import VERSION
 from shared.clock import Clock
 from shared.edge.allowance import rate_limited
-from shared.edge.asgi import HttpRequest, send_json
+from shared.edge.asgi import HttpRequest, send_body, send_json
 from shared.edge.call import Call
 from shared.edge.client_address import ClientAddresses
 from shared.edge.cors import CorsPolicy, is_preflight
-from shared.edge.errors import error_headers, error_object, response_body
+from shared.edge.dialect import Dialect
 from shared.edge.identity import Authenticator
-from shared.edge.sse import error_event
 from shared.errors import (
     AllModelsFailed,
     ClientCancelled,
@@ -85,6 +84,7 @@ class EdgeParts:
     anything is decided: it brings the configuration up to date. ``after`` is asked before the last
     byte of every answer leaves for what has to be finished first (the processor is throttled
     behind it). ``stopping``: the instance has been told to stop, and cuts what does not end.
+    ``dialects``: the paths that do not speak OpenAI's way, and how they speak to whom.
     """
 
     function: str
@@ -101,6 +101,7 @@ class EdgeParts:
     before: Callable[[], Awaitable[None]] | None = None
     after: Callable[[], Awaitable[None] | None] = _nothing
     stopping: Callable[[], bool] = _never
+    dialects: Mapping[str, Callable[[HttpRequest], Dialect]] = field(default_factory=dict)
 
 
 class EdgeApp:
@@ -128,6 +129,9 @@ class EdgeApp:
             parts.clock.monotonic(),
             cors=parts.cors.headers(http),
         )
+        speaks = parts.dialects.get(http.path)
+        if speaks is not None:
+            call.dialect = speaks(http)
         sending = _Started(send, parts.after)
         try:
             await self._serve(http, sending, call)
@@ -192,10 +196,10 @@ class EdgeApp:
         """Answer with the error: as its own status, or as the event that ends an open stream."""
         call.status, call.code = error.status, error.code
         if not send.started:
-            headers = [*call.headers(), *error_headers(error)]
-            await send_json(send, error.status, headers, response_body(error, call.request_id))
+            failed = call.dialect.failed(error, call.request_id)
+            await send_body(send, failed.status, [*failed.headers, *call.headers()], failed.body)
         elif call.writer is not None:
-            await call.writer.close(error_event(error_object(error, call.request_id)))
+            await call.writer.close(call.dialect.failed_event(error, call.request_id))
 
 
 class _Started:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from shared.edge.allowance import allowance_headers
 from shared.edge.asgi import Header
+from shared.edge.dialect import OPENAI, Dialect
 from shared.edge.identity import Identity
 from shared.edge.sse_writer import SseWriter
 from shared.limits.clients import Admission
@@ -32,6 +33,7 @@ class Call:
     recorded: bool = False
     cors: tuple[Header, ...] = ()  # for a browser page of another origin
     allowance: Admission | None = None  # what is left of the caller's own limit
+    dialect: Dialect = OPENAI  # how the caller is spoken to
 
     def headers(self) -> list[Header]:
         """The headers every response carries, with the caller's limit, model and provider once

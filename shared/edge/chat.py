@@ -16,7 +16,6 @@ from shared.edge.asgi import (
 )
 from shared.edge.call import Call
 from shared.edge.chat_request import parse_chat_request
-from shared.edge.sse import ChunkEncoder
 from shared.edge.sse_writer import SseWriter
 from shared.errors import CapacityExhausted, ProviderFailure, Queued, StoreUnavailable
 from shared.jobs.job import Job
@@ -50,13 +49,11 @@ class ChatEndpoint:
         self._record = record
         self._queue = queue
 
-    async def completions(
-        self, http: HttpRequest, send: Send, call: Call, *, takes_jobs: bool = False
-    ) -> None:
+    async def completions(self, http: HttpRequest, send: Send, call: Call) -> None:
         """Answer one chat request. Raises ``CodeexError`` until the first byte is sent.
 
-        ``takes_jobs``: the client can take a job, whatever its request says. A request that finds
-        no capacity within its patience ends in ``Queued`` for a client that can take a job.
+        A request that finds no capacity within its patience ends in ``Queued`` for a client that
+        can take a job.
         """
         context = await self._begin(http, call)
         request = call.request
@@ -67,7 +64,7 @@ class ChatEndpoint:
                 return
             result = await unless_client_leaves(http.receive, self._complete(call, context))
         except CapacityExhausted as full:
-            if takes_jobs or request.options.present or _prefers_async(http):
+            if call.dialect.takes_jobs or request.options.present or _prefers_async(http):
                 raise await self._queued(full, call) from None
             raise
         self._record(call)
@@ -166,7 +163,8 @@ class ChatEndpoint:
     ) -> bytes:
         """Write every batch; returns the closing frames, not yet written."""
         assert call.request is not None
-        encoder = ChunkEncoder(f"chatcmpl-{context.request_id}", int(self._clock.wall()))
+        created = int(self._clock.wall())
+        encoder = call.dialect.encoder(f"chatcmpl-{context.request_id}", created)
         trace = context.trace
         async for chunks in batches:
             if trace.answered is not None:

@@ -42,7 +42,13 @@ def error_headers(error: CodeexError) -> list[Header]:
         return [(b"allow", ", ".join(error.allowed).encode())]
     if isinstance(error, Queued):
         return [(b"location", f"/v1/jobs/{error.job['id']}".encode())]
+    wait = wait_s(error)
+    return [] if wait is None else [(b"retry-after", b"%d" % wait)]
+
+
+def wait_s(error: CodeexError) -> int | None:
+    """When to come back, in whole seconds, rounded up; None where coming back changes nothing."""
     wait = error.retry_after
     if wait is None and error.status in (429, 503):
         wait = RETRY_AFTER_S
-    return [] if wait is None else [(b"retry-after", b"%d" % max(1, math.ceil(wait)))]
+    return None if wait is None else max(1, math.ceil(wait))
