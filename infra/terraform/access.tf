@@ -6,6 +6,9 @@ locals {
   enqueues = ["chat", "worker", "health-cron"]
   # Who writes and reads large payloads and results, and gives out links to them.
   keeps_media = ["chat", "jobs", "worker"]
+  # Who is called by users, and looks their accounts up (CHECK_REVOKED) or has an App Check token used
+  # up (a captcha block is cleared).
+  judges_callers = ["chat", "jobs", "admin"]
 }
 
 resource "google_project_iam_member" "uses_firestore" {
@@ -31,6 +34,22 @@ resource "google_service_account_iam_member" "signs_links" {
   service_account_id = google_service_account.function[each.key].name
   role               = "roles/iam.serviceAccountTokenCreator"
   member             = google_service_account.function[each.key].member
+}
+
+resource "google_project_iam_member" "looks_up_accounts" {
+  for_each = toset(local.judges_callers)
+
+  project = var.project
+  role    = "roles/firebaseauth.viewer"
+  member  = google_service_account.function[each.key].member
+}
+
+resource "google_project_iam_member" "uses_up_app_check_tokens" {
+  for_each = toset(local.judges_callers)
+
+  project = var.project
+  role    = "roles/firebaseappcheck.tokenVerifier"
+  member  = google_service_account.function[each.key].member
 }
 
 resource "google_cloud_tasks_queue_iam_member" "enqueues" {

@@ -158,6 +158,7 @@ def _public(function: str, services: Services, routes: Routes, recorder: Recorde
             trusted_proxy_hops=settings.trusted_proxy_hops,
             address_salt=services.salt,
             before=services.upkeep.before,
+            gate=services.gate,
             after=services.upkeep.after,
             stopping=services.stopping,
             dialects={CALLABLE_PATH: callable_dialect},

@@ -15,6 +15,7 @@ from shared.catalog.registry import Catalog
 from shared.catalog.rules import RuleBook
 from shared.clock import Clock, SystemClock
 from shared.composition.functions import make_app
+from shared.composition.gates import AccessToken, make_gate
 from shared.composition.runtime import Runtime
 from shared.composition.shutdown import flush_all
 from shared.composition.stores import Stores, open_stores
@@ -22,9 +23,12 @@ from shared.composition.upkeep import Upkeep
 from shared.configuration.following import ConfigFollower
 from shared.configuration.stored import ConfigStore
 from shared.edge.app import EdgeApp
+from shared.edge.app_check import AppCheck
 from shared.edge.certificate_fetch import certificate_fetch
 from shared.edge.certificates import CertificateSource
 from shared.edge.firebase_tokens import FirebaseAuthenticator
+from shared.edge.gate import Gate
+from shared.edge.google_calls import default_token
 from shared.edge.identity import Authenticator
 from shared.jobs.queue import JobQueue
 from shared.jobs.store import JobStore
@@ -84,6 +88,7 @@ class Services:
     embedder: EmbeddingPipeline
     local_models: LocalModels | None
     authenticator: Authenticator
+    gate: Gate
     request_ids: RequestIds
     # Whether the instance has been told to stop (``shutdown.py``).
     stopping: Callable[[], bool] = _never
@@ -126,6 +131,8 @@ def build_services(
     log_stream: LogStream | None = None,
     documents: DocumentStore | None = None,
     on_task: Callable[[], None] | None = None,
+    app_check: AppCheck | None = None,
+    access_token: AccessToken = default_token,
 ) -> Services:
     """The parts for these settings; what is given replaces the part that would be made.
 
@@ -196,6 +203,9 @@ def build_services(
         ),
         local_models=local_models,
         authenticator=authenticator or firebase_authenticator(settings, pool, clock),
+        gate=make_gate(
+            settings, pool, clock, counters, log, app_check=app_check, access_token=access_token
+        ),
         request_ids=RequestIds(rng),
     )
 

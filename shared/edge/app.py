@@ -16,6 +16,7 @@ from shared.edge.call import Call
 from shared.edge.client_address import ClientAddresses
 from shared.edge.cors import CorsPolicy, is_preflight
 from shared.edge.dialect import Dialect
+from shared.edge.gate import Gate
 from shared.edge.identity import Authenticator
 from shared.errors import (
     AllModelsFailed,
@@ -81,9 +82,10 @@ class EdgeParts:
     ``limiter``: the callers' own limits; None for a function that only the house calls.
     ``trusted_proxy_hops`` and ``address_salt`` say whose address a caller has
     (``client_address.py``). ``before`` runs once for every request of a signed-in caller, before
-    anything is decided: it brings the configuration up to date. ``after`` is asked before the last
-    byte of every answer leaves for what has to be finished first (the processor is throttled
-    behind it). ``stopping``: the instance has been told to stop, and cuts what does not end.
+    anything is decided: it brings the configuration up to date. ``gate``: what else such a caller
+    has to pass, before a request counts. ``after`` is asked before the last byte of every answer
+    leaves for what has to be finished first (the processor is throttled behind it). ``stopping``:
+    the instance has been told to stop, and cuts what does not end.
     ``dialects``: the paths that do not speak OpenAI's way, and how they speak to whom.
     """
 
@@ -99,6 +101,7 @@ class EdgeParts:
     trusted_proxy_hops: int = 1
     address_salt: bytes = b""
     before: Callable[[], Awaitable[None]] | None = None
+    gate: Gate | None = None
     after: Callable[[], Awaitable[None] | None] = _nothing
     stopping: Callable[[], bool] = _never
     dialects: Mapping[str, Callable[[HttpRequest], Dialect]] = field(default_factory=dict)
@@ -170,6 +173,8 @@ class EdgeApp:
         call.identity = await parts.authenticator.authenticate(http.header(b"authorization"))
         if parts.before is not None:
             await parts.before()
+        if parts.gate is not None:
+            await parts.gate.enter(http, call.identity)
         if parts.limiter is not None:
             await self._admit(parts.limiter, http, call)
         handler = parts.routes.find(http.path, http.method)

@@ -1,5 +1,5 @@
-"""Google's signing certificates for Firebase ID tokens: fetched when first needed, kept as long as
-their Cache-Control says, renewed before they expire.
+"""Google's signing certificates for Firebase ID tokens, and its keys for App Check tokens: fetched
+when first needed, kept as long as their Cache-Control says, renewed before they expire.
 
 The network is injected, so tests sign with certificates of their own.
 """
@@ -53,6 +53,10 @@ class Verifier(Protocol):
         ...
 
 
+Read = Callable[[bytes], dict[str, Verifier]]
+"""Key id to verifier; raises ``ValueError``."""
+
+
 def max_age_seconds(cache_control: str | None) -> float:
     """The ``max-age`` of a Cache-Control header in seconds; 0 where it tells none."""
     if cache_control is None or "no-store" in cache_control.lower():
@@ -62,12 +66,26 @@ def max_age_seconds(cache_control: str | None) -> float:
 
 
 class CertificateSource:
-    """The current certificates by key id. One fetch runs at a time, whoever waits for it."""
+    """The current certificates by key id. One fetch runs at a time, whoever waits for it.
 
-    def __init__(self, fetch: Fetch, clock: Clock, url: str = CERTIFICATES_URL) -> None:
+    ``read`` makes verifiers of what ``url`` answers, or raises ``ValueError``. ``judged``: what is
+    checked with them, in words.
+    """
+
+    def __init__(
+        self,
+        fetch: Fetch,
+        clock: Clock,
+        url: str = CERTIFICATES_URL,
+        *,
+        read: Read | None = None,
+        judged: str = "sign-in tokens",
+    ) -> None:
         self._fetch = fetch
         self._clock = clock
         self._url = url
+        self._read = read or read_certificates
+        self._judged = judged
         self._verifiers: dict[str, Verifier] = {}
         self._renew_at = float("-inf")  # readings of clock.monotonic, all four
         self._useless_at = float("-inf")
@@ -90,7 +108,7 @@ class CertificateSource:
                     await asyncio.shield(running)
                 if self._clock.monotonic() >= self._useless_at:
                     raise StoreUnavailable(
-                        "sign-in tokens cannot be checked right now: try again in a few seconds",
+                        f"{self._judged} cannot be checked right now: try again in a few seconds",
                         retry_after=RETRY_S,
                     )
         if key_id not in self._verifiers and now >= self._unknown_at:
@@ -116,11 +134,11 @@ class CertificateSource:
     async def _renew(self) -> None:
         try:
             body, max_age = await self._fetch(self._url)
-            verifiers = _read(body)
+            verifiers = self._read(body)
         except (CertificatesUnavailable, OSError, ValueError) as error:
             self._retry_at = self._clock.monotonic() + RETRY_S
             self._log.warning(
-                "certificates for ID tokens not renewed: %s %s", type(error).__name__, error
+                "keys for %s not renewed: %s %s", self._judged, type(error).__name__, error
             )
         else:
             now = self._clock.monotonic()
@@ -133,7 +151,7 @@ class CertificateSource:
             self._running = None
 
 
-def _read(body: bytes) -> dict[str, Verifier]:
+def read_certificates(body: bytes) -> dict[str, Verifier]:
     """Key id to verifier. Raises ``ValueError`` for anything but an object of PEM certificates."""
     # 50 ms to import: only once a signed token has to be judged.
     from google.auth import crypt

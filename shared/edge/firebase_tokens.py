@@ -6,32 +6,31 @@ request costs a hash and a look-up. The token itself is kept nowhere and written
 
 from __future__ import annotations
 
-import binascii
-import hashlib
 import logging
-from collections import OrderedDict
 from typing import NoReturn
-
-import orjson
 
 from shared.clock import Clock
 from shared.edge.certificates import CertificateSource
 from shared.edge.identity import Identity, bearer_token, rejected
+from shared.edge.jwt import (
+    CLOCK_SKEW_S,
+    MAX_REMEMBERED,
+    MAX_TOKEN_CHARS,
+    Jwt,
+    Remembered,
+    parse,
+    signature_fault,
+    unix_time,
+)
 from shared.errors import Forbidden
-from shared.messages import JsonObject, JsonValue
+from shared.messages import JsonObject
+
+__all__ = ["MAX_REMEMBERED", "FirebaseAuthenticator"]
 
 ISSUER = "https://securetoken.google.com/"
-# Seconds by which our clock and Google's may differ.
-CLOCK_SKEW_S = 5
-# A Firebase ID token has about 1 KB, with 1,000 bytes of custom claims at most 3.
-MAX_TOKEN_CHARS = 8192
 # https://firebase.google.com/docs/auth/admin/verify-id-tokens: sub is the uid, 1-128 characters.
 MAX_UID_CHARS = 128
 MAX_TIER_CHARS = 64
-# Remembered tokens, about 0.4 KB each.
-MAX_REMEMBERED = 10_000
-
-_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
 class FirebaseAuthenticator:
@@ -57,7 +56,7 @@ class FirebaseAuthenticator:
         self._clock = clock
         self._emulator = emulator
         self._allow_anonymous = allow_anonymous
-        self._remembered: OrderedDict[bytes, tuple[Identity, float]] = OrderedDict()
+        self._remembered: Remembered[Identity] = Remembered()
         self._log = logging.getLogger("codeex.identity")
         self._said_what_to_set = False
 
@@ -72,38 +71,30 @@ class FirebaseAuthenticator:
         if len(token) > MAX_TOKEN_CHARS or not token.isascii():
             self._refuse("not a token")
         raw = token.encode("ascii")
-        key = hashlib.sha256(raw).digest()
-        now = self._clock.wall()
-        remembered = self._remembered.get(key)
-        if remembered is not None:
-            if now < remembered[1]:
-                self._remembered.move_to_end(key)
-                return remembered[0]
-            del self._remembered[key]
+        key = self._remembered.key(raw)
+        known = self._remembered.get(key, self._clock.wall())
+        if known is not None:
+            return known
         identity, expires = await self._verify(raw)
-        self._remembered[key] = (identity, expires)
-        if len(self._remembered) > MAX_REMEMBERED:
-            self._remembered.popitem(last=False)
+        self._remembered.put(key, identity, expires)
         return identity
 
     def remembered(self) -> list[Identity]:
         """Whose tokens are remembered, least recently used first."""
-        return [identity for identity, _ in self._remembered.values()]
+        return self._remembered.values()
 
     async def _verify(self, token: bytes) -> tuple[Identity, float]:
         """The identity and the Unix time from which the token is no longer good."""
         try:
-            head, payload, signature = token.split(b".")
-            header = _segment(head)
-            claims = _segment(payload)
-            signed_by = _decode(signature)
-        except ValueError:  # a wrong number of parts, base64 or JSON
+            jwt = parse(token)
+        except ValueError:
             self._refuse("not a token")
-        if self._emulator and header.get("alg") == "none":
-            if signed_by:
+        if self._emulator and jwt.header.get("alg") == "none":
+            if jwt.signature:
                 self._refuse("unsigned token with a signature")
         else:
-            await self._check_signature(header, head + b"." + payload, signed_by)
+            await self._check_signature(jwt)
+        claims = jwt.claims
         expires = self._check_claims(claims)
         identity = _identity(claims)
         if identity.anonymous and not self._allow_anonymous:
@@ -113,8 +104,8 @@ class FirebaseAuthenticator:
             )
         return identity, expires
 
-    async def _check_signature(self, header: JsonObject, signed: bytes, signature: bytes) -> None:
-        """RS256 by a key of Google's. The header's ``alg`` chooses nothing: it must say RS256."""
+    async def _check_signature(self, jwt: Jwt) -> None:
+        """RS256 by a key of Google's."""
         if self._project is None:
             if not self._said_what_to_set:
                 self._said_what_to_set = True
@@ -123,14 +114,9 @@ class FirebaseAuthenticator:
                     "GOOGLE_CLOUD_PROJECT to the project's id"
                 )
             self._refuse("no project is set")
-        key_id = header.get("kid")
-        if header.get("alg") != "RS256" or "crit" in header or not isinstance(key_id, str):
-            self._refuse("another kind of signature")
-        verifier = await self._certificates.verifier(key_id)
-        if verifier is None:
-            self._refuse("unknown key")
-        if not verifier.verify(signed, signature):
-            self._refuse("forged")
+        fault = await signature_fault(jwt, self._certificates)
+        if fault is not None:
+            self._refuse(fault)
 
     def _check_claims(self, claims: JsonObject) -> float:
         """Audience, issuer, subject and times; gives the Unix time at which the token ends."""
@@ -147,10 +133,10 @@ class FirebaseAuthenticator:
             self._refuse("no subject")
         now = self._clock.wall()
         for name in ("iat", "auth_time"):
-            since = _time(claims.get(name))
+            since = unix_time(claims.get(name))
             if since is None or since > now + CLOCK_SKEW_S:
                 self._refuse(f"{name} missing or in the future")
-        expires = _time(claims.get("exp"))
+        expires = unix_time(claims.get("exp"))
         if expires is None or now >= expires + CLOCK_SKEW_S:
             self._refuse("expired")
         return expires + CLOCK_SKEW_S
@@ -172,27 +158,5 @@ def _identity(claims: JsonObject) -> Identity:
         admin=claims.get("admin") is True,
         anonymous=provider == "anonymous",
         tier=tier,
+        auth_time=unix_time(claims.get("auth_time")),
     )
-
-
-def _time(value: JsonValue) -> float | None:
-    """A Unix time, None for anything that is none."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return float(value)
-
-
-def _segment(part: bytes) -> JsonObject:
-    """The JSON object of one part of a token. Raises ``ValueError``."""
-    loaded = orjson.loads(_decode(part))
-    if not isinstance(loaded, dict):
-        raise ValueError("not an object")
-    return loaded
-
-
-def _decode(part: bytes) -> bytes:
-    """Base64url without padding, strictly. Raises ``ValueError``."""
-    if b"+" in part or b"/" in part or b"=" in part:
-        raise ValueError("not base64url")
-    padded = part.translate(_URL_SAFE) + b"=" * (-len(part) % 4)
-    return binascii.a2b_base64(padded, strict_mode=True)

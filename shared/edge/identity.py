@@ -6,7 +6,7 @@ Everything behind the edge sees an ``Identity`` and never a token. Which kind of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from shared.errors import Unauthenticated
@@ -28,13 +28,17 @@ class Identity:
 
     ``admin``: the custom claim ``admin: true``. ``anonymous``: signed in without an account; such
     callers count under their address for client limits. ``tier``: the claim behind the rule
-    condition USER_TIER (R4).
+    condition USER_TIER (R4). ``by_key``: with an API key, as servers and tools call; they have no
+    app to attest for. ``auth_time``: Unix seconds of the sign-in behind an ID token, None for other
+    ways in; it is not part of who one is.
     """
 
     uid: str
     admin: bool = False
     anonymous: bool = False
     tier: str = "free"
+    by_key: bool = False
+    auth_time: float | None = field(default=None, compare=False)
 
 
 class Authenticator(Protocol):

@@ -145,6 +145,7 @@ def _increments(figures: Tallies) -> dict[str, Change]:
         "models": {name: _tally(tally) for name, tally in figures.models.items()},
         "providers": {name: _tally(tally) for name, tally in figures.providers.items()},
         "categories": {name: _category(tally) for name, tally in figures.categories.items()},
+        "incidents": {name: Increment(count) for name, count in figures.incidents.items()},
     }
     return {name: table for name, table in tables.items() if table}
 
@@ -171,7 +172,8 @@ def _category(tally: CategoryTally) -> dict[str, Change]:
 
 def _split(figures: Tallies) -> tuple[Tallies, Tallies]:
     """What goes into one write, and what is over its limit of increments (hardly ever any)."""
-    now, later, left = Tallies(), Tallies(), MAX_INCREMENTS
+    now, later = Tallies(incidents=figures.incidents), Tallies()
+    left = MAX_INCREMENTS - len(figures.incidents)
     for name, tally in figures.models.items():
         left -= len(tally.outcomes) + len(_TALLY)
         (now if left >= 0 else later).models[name] = tally

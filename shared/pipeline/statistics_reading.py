@@ -63,7 +63,14 @@ def _tallies(document: Document) -> Tallies:
         {name: _tally(row) for name, row in _rows(document.data.get("models"))},
         {name: _tally(row) for name, row in _rows(document.data.get("providers"))},
         {name: _category(row) for name, row in _rows(document.data.get("categories"))},
+        _incidents(document.data.get("incidents")),
     )
+
+
+def _incidents(table: Value) -> dict[str, int]:
+    if not isinstance(table, dict):
+        return {}
+    return {name: _count(table, name) for name in sorted(table)}
 
 
 def _rows(table: Value) -> list[tuple[str, Mapping[str, Value]]]:

@@ -113,14 +113,19 @@ class CategoryTally:
 
 @dataclass(slots=True)
 class Tallies:
-    """All counts of some span of time; two of them add up."""
+    """All counts of some span of time; two of them add up.
+
+    ``incidents``: what happened to callers before anything was asked of a model, by its name
+    (``blocked``, ``captcha_cleared``, ``app_check_missing``).
+    """
 
     models: dict[str, Tally] = field(default_factory=dict)
     providers: dict[str, Tally] = field(default_factory=dict)
     categories: dict[str, CategoryTally] = field(default_factory=dict)
+    incidents: dict[str, int] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.models or self.providers or self.categories)
+        return bool(self.models or self.providers or self.categories or self.incidents)
 
     def add(self, other: Tallies) -> None:
         """Add the counts of ``other``, which is left as it is."""
@@ -130,13 +135,16 @@ class Tallies:
             self.providers.setdefault(name, Tally()).add(tally)
         for name, category in other.categories.items():
             self.categories.setdefault(name, CategoryTally()).add(category)
+        for name, count in other.incidents.items():
+            self.incidents[name] = self.incidents.get(name, 0) + count
 
     def to_json(self) -> JsonObject:
-        """The three tables."""
+        """The tables."""
         return {
             "models": {name: tally.to_json() for name, tally in self.models.items()},
             "providers": {name: tally.to_json() for name, tally in self.providers.items()},
             "categories": {name: tally.to_json() for name, tally in self.categories.items()},
+            "incidents": {**self.incidents},
         }
 
 
@@ -181,6 +189,13 @@ class Counters:
             self._category(category, attempts, primary)
         if self._since is None and self._pending:
             self._since = now
+
+    def note(self, incident: str) -> None:
+        """Count something that happened to a caller."""
+        incidents = self._pending.incidents
+        incidents[incident] = incidents.get(incident, 0) + 1
+        if self._since is None:
+            self._since = self._clock.wall()
 
     def ewma_ms(self, model: str) -> float | None:
         """Smoothed latency of the model's recent successes in milliseconds; None without any."""

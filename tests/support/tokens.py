@@ -18,6 +18,7 @@ from shared.messages import JsonObject
 from tests.support.virtual_time import START_WALL
 
 PROJECT = "codeex-test"
+PROJECT_NUMBER = "1234567890"
 
 
 @functools.cache
@@ -75,6 +76,31 @@ def good_claims(
     }
 
 
+def jwks(*names: str) -> bytes:
+    """The key set App Check would publish (the name is the key id)."""
+    return json.dumps({"keys": [_jwk(name) for name in names]}).encode()
+
+
+def _jwk(name: str) -> dict[str, str]:
+    numbers = private_key(name).public_key().public_numbers()
+    found = {
+        part: base64url(value.to_bytes(-(-value.bit_length() // 8), "big"))
+        for part, value in (("n", numbers.n), ("e", numbers.e))
+    }
+    return {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": name, **found}
+
+
+def app_claims(*, project: str = PROJECT, now: float = START_WALL) -> JsonObject:
+    """Claims of an App Check token that was issued a minute ago for an hour."""
+    return {
+        "iss": f"https://firebaseappcheck.googleapis.com/{PROJECT_NUMBER}",
+        "aud": [f"projects/{PROJECT_NUMBER}", f"projects/{project}"],
+        "sub": f"1:{PROJECT_NUMBER}:web:321abc456def",
+        "iat": int(now) - 60,
+        "exp": int(now) + 3540,
+    }
+
+
 def encode(part: object) -> str:
     """One part of a token: base64url of JSON without padding."""
     return base64url(json.dumps(part).encode())
@@ -103,6 +129,21 @@ def sign_hs256(claims: object, secret: bytes, key: str = "key-1") -> str:
 def unsigned(claims: object) -> str:
     """A token as the Auth emulator makes them: alg none, an empty signature."""
     return f"{encode({'alg': 'none', 'typ': 'JWT'})}.{encode(claims)}."
+
+
+class FakeKeys:
+    """The injected fetch of App Check's key set."""
+
+    def __init__(self, *names: str) -> None:
+        self.body = jwks(*(names or ("app-1",)))
+        self.failure: Exception | None = None
+        self.fetches = 0
+
+    async def __call__(self, url: str) -> tuple[bytes, float]:
+        self.fetches += 1
+        if self.failure is not None:
+            raise self.failure
+        return self.body, 3600.0
 
 
 class FakeCertificates:

@@ -303,7 +303,7 @@ async def test_figures_and_operations_are_shown(documents: DocumentStore) -> Non
     await office.flusher.flush()
     body = (await office.ask("stats", query="hours=24")).json()
     (hour,) = await office.rows("stats")
-    assert set(hour) == {"hour", "models", "providers", "categories"}
+    assert set(hour) == {"hour", "models", "providers", "categories", "incidents"}
     now = body["now"]
     assert isinstance(now, dict)
     assert now["models"] == hour["models"]
