@@ -44,3 +44,10 @@ export async function untilLeft(provider, question) {
   }
   throw new Error("the provider still answers");
 }
+
+// The Auth emulator whose unsigned tokens the system takes; only the Firebase SDK needs it.
+export function authEmulator() {
+  const host = process.env.FIREBASE_AUTH_EMULATOR_HOST;
+  if (!host) throw new Error("set FIREBASE_AUTH_EMULATOR_HOST, for the system under test too");
+  return `http://${host}`;
+}

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from shared.messages import JsonObject
+from tests.support.auth_emulator import PROJECT, AuthEmulator
 from tests.support.local_process import LocalProcess
 from tests.support.open_limits import open_config
 from tests.support.router_client import RouterClient
+
+AUTH_EMULATOR = "FIREBASE_AUTH_EMULATOR_HOST"
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +28,35 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalProcess]:
         yield process
     finally:
         process.stop()
+
+
+@dataclass(frozen=True)
+class FirebaseSystem:
+    """A running system, and the Auth emulator whose tokens it takes."""
+
+    local: LocalProcess
+    auth: AuthEmulator
+
+    def environment(self) -> dict[str, str]:
+        """What a client's process is told."""
+        return {"BASE_URL": self.local.url, AUTH_EMULATOR: self.auth.host}
+
+
+@pytest.fixture(scope="session")
+def firebase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirebaseSystem]:
+    """The same for apps that sign in with Firebase. One model has no capacity after one call a
+    minute."""
+    folder = tmp_path_factory.mktemp("firebase")
+    config = open_config(folder, {"limits": {"groq-gpt-oss-20b": {"rpm": 1}}})
+    auth = AuthEmulator()
+    extra = {"CODEEX_CONFIG": config, AUTH_EMULATOR: auth.host}
+    process = LocalProcess(folder, {**extra, "GOOGLE_CLOUD_PROJECT": PROJECT})
+    try:
+        process.wait_ready()
+        yield FirebaseSystem(process, auth)
+    finally:
+        process.stop()
+        auth.stop()
 
 
 @pytest.fixture
