@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from shared.edge.api_keys import KeysEndpoint
 from shared.edge.app import EdgeApp, EdgeParts, Routes
 from shared.edge.callable import ADMIN, CHAT, JOBS, callable_dialect, with_callable
 from shared.edge.callable import PATH as CALLABLE_PATH
@@ -44,14 +45,19 @@ def _chat(services: Services) -> EdgeApp:
         services.local_models,
     )
     embeddings = EmbeddingsEndpoint(services.embedder, services.clock)
+    keys = KeysEndpoint(services.api_keys, services.authenticator)
     routes = Routes(
         exact={
             "/v1/chat/completions": {"POST": chat.completions},
             "/v1/route": {"POST": chat.route},
             "/v1/embeddings": {"POST": embeddings.create},
             "/v1/models": {"GET": models.listing},
+            "/v1/me/keys": {"GET": keys.listing, "POST": keys.create},
         },
-        patterns={"/v1/models/{id}": {"GET": models.one}},
+        patterns={
+            "/v1/models/{id}": {"GET": models.one},
+            "/v1/me/keys/{id}": {"DELETE": keys.revoke},
+        },
         counted=frozenset({("POST", "/v1/chat/completions"), ("POST", "/v1/embeddings")}),
     )
     return _public("chat", services, with_callable(routes, CHAT), recorder)

@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from shared.accounts.api_keys import KeyStore
 from shared.catalog.registry import Catalog
 from shared.catalog.rules import RuleBook
 from shared.clock import Clock, SystemClock
@@ -22,6 +23,7 @@ from shared.composition.stores import Stores, open_stores
 from shared.composition.upkeep import Upkeep
 from shared.configuration.following import ConfigFollower
 from shared.configuration.stored import ConfigStore
+from shared.edge.api_key_tokens import ApiKeyAuthenticator
 from shared.edge.app import EdgeApp
 from shared.edge.app_check import AppCheck
 from shared.edge.certificate_fetch import certificate_fetch
@@ -87,7 +89,8 @@ class Services:
     chat: ChatPipeline
     embedder: EmbeddingPipeline
     local_models: LocalModels | None
-    authenticator: Authenticator
+    api_keys: KeyStore
+    authenticator: ApiKeyAuthenticator
     gate: Gate
     request_ids: RequestIds
     # Whether the instance has been told to stop (``shutdown.py``).
@@ -128,6 +131,7 @@ def build_services(
     authenticator: Authenticator | None = None,
     clock: Clock | None = None,
     rng: random.Random | None = None,
+    secret_rng: random.Random | None = None,
     log_stream: LogStream | None = None,
     documents: DocumentStore | None = None,
     on_task: Callable[[], None] | None = None,
@@ -136,6 +140,7 @@ def build_services(
 ) -> Services:
     """The parts for these settings; what is given replaces the part that would be made.
 
+    ``secret_rng`` makes API keys and must be fit for secrets (None: ``random.SystemRandom``).
     ``on_task`` is told of every task kept for the local runner. Opens no connection and starts no
     task. Raises ``CatalogError`` where the configuration does not fit the catalog.
     """
@@ -177,6 +182,8 @@ def build_services(
     jobs = None
     if stores.tasks is not None:
         jobs = JobQueue(job_store, stores.tasks, clock, line.capacity_returns)
+    api_keys = KeyStore(documents, clock, secret_rng or random.SystemRandom())
+    others = authenticator or firebase_authenticator(settings, pool, clock)
     return Services(
         settings=settings,
         clock=clock,
@@ -202,7 +209,8 @@ def build_services(
             lambda: state.catalog, providers.get, runtime.pays, runtime.timeouts, ledger
         ),
         local_models=local_models,
-        authenticator=authenticator or firebase_authenticator(settings, pool, clock),
+        api_keys=api_keys,
+        authenticator=ApiKeyAuthenticator(others, api_keys, clock),
         gate=make_gate(
             settings, pool, clock, counters, log, app_check=app_check, access_token=access_token
         ),

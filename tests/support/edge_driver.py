@@ -11,7 +11,7 @@ import orjson
 from starlette.types import Message
 
 from shared.app import Services, build_services
-from shared.edge.identity import Identity, bearer_token, rejected
+from shared.edge.identity import Authenticator, Identity, bearer_token, rejected
 from shared.messages import JsonObject
 from shared.model import ModelCard
 from shared.providers.base import ChatProvider
@@ -86,9 +86,15 @@ class Sent:
 
 
 class House:
-    """Services over fake providers, on the running (virtual) loop; ``env`` beside their keys."""
+    """Services over fake providers, on the running (virtual) loop; ``env`` beside their keys.
+    ``authenticator``: who is let in beside API keys (None: ``OneUser``)."""
 
-    def __init__(self, scripts: Mapping[str, Script] | None = None, **env: str) -> None:
+    def __init__(
+        self,
+        scripts: Mapping[str, Script] | None = None,
+        authenticator: Authenticator | None = None,
+        **env: str,
+    ) -> None:
         scripts = scripts or {}
         names = ("groq", "cerebras", "google", "huggingface")
         keys = {f"{name.upper()}_API_KEY": "k-" + name * 3 for name in names}
@@ -97,7 +103,7 @@ class House:
         self.lines = Lines()
         self.services: Services = build_services(
             opened(settings),
-            authenticator=OneUser(),
+            authenticator=authenticator or OneUser(),
             clock=self.clock,
             rng=random.Random(7),
             log_stream=self.lines,
