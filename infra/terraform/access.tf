@@ -8,7 +8,9 @@ locals {
   keeps_media = ["chat", "jobs", "worker"]
   # Who is called by users, and looks their accounts up (CHECK_REVOKED) or has an App Check token used
   # up (a captcha block is cleared).
-  judges_callers = ["chat", "jobs", "admin"]
+  judges_callers = [for name, function in local.functions : name if function.public]
+  # As the functions read it (shared/settings.py).
+  checks_revoked = contains(["1", "true", "yes", "on"], lower(lookup(var.environment, "CHECK_REVOKED", "")))
 }
 
 resource "google_project_iam_member" "uses_firestore" {
@@ -36,8 +38,10 @@ resource "google_service_account_iam_member" "signs_links" {
   member             = google_service_account.function[each.key].member
 }
 
+# Whether an account is disabled or signed out stands beside its e-mail and its sign-ins: readable only
+# where the functions are told to look.
 resource "google_project_iam_member" "looks_up_accounts" {
-  for_each = toset(local.judges_callers)
+  for_each = toset(local.checks_revoked ? local.judges_callers : [])
 
   project = var.project
   role    = "roles/firebaseauth.viewer"

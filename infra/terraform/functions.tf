@@ -109,6 +109,7 @@ resource "google_cloudfunctions2_function" "function" {
     environment_variables = merge(var.environment, {
       GOOGLE_CLOUD_PROJECT  = var.project
       MEDIA_BUCKET          = google_storage_bucket.media.name
+      REQUIRE_APP_CHECK     = var.app_check
       TASKS_LOCATION        = var.region
       TASKS_QUEUE           = local.tasks_queue
       TASKS_SERVICE_ACCOUNT = google_service_account.tasks.email

@@ -10,14 +10,15 @@ resource "google_storage_bucket" "media" {
     retention_duration_seconds = 0
   }
 
-  # What belongs to a job goes after it: one that nobody runs expires after 30 days, its result
-  # a week after the end (shared/jobs/job.py).
+  # What belongs to a job goes after it: a job that does not end expires after 30 days, and what one
+  # is given is as old as the job. A result is written at its end and kept for a week from then
+  # (shared/jobs/job.py).
   lifecycle_rule {
     action {
       type = "Delete"
     }
     condition {
-      age            = 40
+      age            = 31
       matches_prefix = ["jobs/"]
     }
   }

@@ -13,6 +13,11 @@ output "admin_url" {
   value       = google_cloudfunctions2_function.function["admin"].service_config[0].uri
 }
 
+output "recaptcha_site_key" {
+  description = "What pages start App Check with; null without app_check_web_app. Public."
+  value       = one(google_recaptcha_enterprise_key.pages[*].name)
+}
+
 output "worker_url" {
   description = "Where Cloud Tasks calls the worker; from anywhere else it answers 403 or 404."
   value       = "https://worker-${local.run_host}"

@@ -67,6 +67,63 @@ variable "environment" {
     condition     = alltrue([for name in keys(var.environment) : !endswith(name, "_EMULATOR_HOST")])
     error_message = "A deployed function takes no emulator: it would refuse to start."
   }
+
+  validation {
+    condition     = !contains(keys(var.environment), "REQUIRE_APP_CHECK")
+    error_message = "Say it by app_check: functions, database and sign-in then demand the same."
+  }
+}
+
+variable "sign_in_methods" {
+  description = "Ways to sign in beside other providers' accounts: any of anonymous, email, phone. Unset: as in the console."
+  type        = set(string)
+  default     = null
+
+  validation {
+    condition = length(setsubtract(
+      coalesce(var.sign_in_methods, []), ["anonymous", "email", "phone"]
+    )) == 0
+    error_message = "sign_in_methods may hold anonymous, email and phone."
+  }
+}
+
+variable "self_registration" {
+  description = "Whether strangers may make themselves an account, anonymous ones too; needs sign_in_methods."
+  type        = bool
+  default     = true
+}
+
+variable "page_domains" {
+  description = "Domains of pages beside the project's own two, from which users sign in and prove their app."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for domain in var.page_domains : can(regex("^[a-z0-9.-]+$", domain))])
+    error_message = "page_domains are names such as chat.example.com, without https:// and without a port."
+  }
+}
+
+variable "app_check_web_app" {
+  description = "App id of the Firebase web app whose pages prove themselves by reCAPTCHA Enterprise; unset: none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.app_check_web_app == null || can(regex("^1:[0-9]+:web:[0-9a-f]+$", var.app_check_web_app))
+    error_message = "app_check_web_app looks like 1:1234567890:web:0a1b2c."
+  }
+}
+
+variable "app_check" {
+  description = "What lacks an App Check token: off lets it in, log too but counts it, true refuses it."
+  type        = string
+  default     = "off"
+
+  validation {
+    condition     = contains(["off", "log", "true"], var.app_check)
+    error_message = "app_check is off, log or true."
+  }
 }
 
 variable "chat_max_instances" {

@@ -18,13 +18,12 @@ from infra.package import ROOT
 SHARED = ROOT / "shared"
 # Rooms that keep no documents: their paths are those of other services.
 _ELSEWHERE = ("providers", "catalog", "classify")
+_GOOGLE = "projects/"  # what Google Cloud calls its own
 NOT_DOCUMENTS = {
     "*/queues/{}": "a queue of Cloud Tasks",
     "*/queues/{}/tasks/{}": "a task of Cloud Tasks",
     "image/{}": "a content type",
     "jobs/{}/{}": "a job's folder of blobs",
-    "projects/{}/databases/{}": "a database of Google Cloud",
-    "projects/{}/locations/{}": "a location of Google Cloud",
     "steps/{}": "a step's blob below the job's folder",
 }
 _PATH = re.compile(r"(?:[a-z_]+|\{\}/[a-z_]+)(?:/(?:[\w-]+|\{\}))+")
@@ -40,7 +39,8 @@ def collections_in_code(folder: Path = SHARED) -> set[str]:
     for file in sorted(folder.rglob("*.py")):
         if file.relative_to(folder).parts[0] not in _ELSEWHERE:
             found |= set(_paths(ast.parse(file.read_text(encoding="utf-8"))))
-    return {_collection(path) for path in found - NOT_DOCUMENTS.keys()}
+    found = {path for path in found if path not in NOT_DOCUMENTS and not path.startswith(_GOOGLE)}
+    return {_collection(path) for path in found}
 
 
 def _paths(tree: ast.Module) -> Iterator[str]:

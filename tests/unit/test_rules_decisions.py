@@ -95,3 +95,17 @@ def test_storage_is_closed_to_everybody() -> None:
         "rules_version = '2'; service firebase.storage { match /b/{bucket}/o { "
         "match /{allPaths=**} { allow read, write: if false; } } }"
     )
+
+
+def test_page_says_what_the_rules_open() -> None:
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    table = page.split("| documents |")[1].split("\n\n")[0]
+    named = set(re.findall(r"`([\w/{}]+)`", table.replace("their `turns/{id}`", "")))
+    named -= {"uid"}
+    decisions: dict[str, str] = json.loads(
+        (ROOT / "tests/rules/decisions.json").read_text(encoding="utf-8")
+    )
+    opened = {path for path, decision in decisions.items() if decision != "closed"}
+    assert named == {path for path in opened if "/turns/" not in path}
+    for name in [*PROVIDERS, "local"]:
+        assert f"`{name}`" in page
