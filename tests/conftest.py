@@ -1,9 +1,9 @@
 """Which suites can run here, and the list of those left out.
 
 A test that needs Node and the packages of tests/clients carries ``needs_node``, with those of
-tests/rules ``needs_node_rules``; one that needs the Firestore emulator ``needs_firestore``. Where
-that is missing it is left out and listed at the end, never skipped in silence; with ``CI=true``
-nothing is left out, so a missing part fails.
+tests/rules ``needs_node_rules``; one that needs Chromium ``needs_browser``, one that needs the
+Firestore emulator ``needs_firestore``. Where that is missing it is left out and listed at the end,
+never skipped in silence; with ``CI=true`` nothing is left out, so a missing part fails.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from local.testing import find_browser
 from shared.storage.documents import DocumentStore
 from tests.support import firestore_emulator as firestore_emulator_support
 from tests.support.firestore_emulator import FirestoreEmulator
@@ -30,6 +31,7 @@ settings.load_profile("ci" if os.environ.get("CI", "").lower() == "true" else "s
 _TESTS = Path(__file__).resolve().parent
 # What a test with the marker imports in JavaScript; make test installs it where there is Node.js.
 _PACKAGES = {"needs_node": "clients", "needs_node_rules": "rules"}
+_DRIVER = _TESTS.parent / "public" / "node_modules" / "playwright-core"
 _LEFT_OUT = pytest.StashKey[list[str]]()
 
 
@@ -48,6 +50,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 "packages where there is Node.js)"
             )
             _leave_out(config, items, marker, missing)
+    if find_browser(os.environ) is None or not _DRIVER.is_dir():
+        missing = "Chromium or public/node_modules is missing (make test builds the pages first)"
+        _leave_out(config, items, "needs_browser", missing)
     if any(item.get_closest_marker("needs_firestore") for item in items):
         looked = firestore_emulator_support.find(os.environ)
         if isinstance(looked, str):

@@ -27,6 +27,12 @@ def test_firebase(firebase: FirebaseSystem) -> None:
     run_suite("firebase", firebase.environment())
 
 
+@pytest.mark.needs_node
+@pytest.mark.needs_browser
+def test_in_a_browser(firebase: FirebaseSystem) -> None:
+    run_suite("browser", firebase.environment())
+
+
 def run_suite(suite: str, environment: Mapping[str, str]) -> None:
     """A suite that fails fails here, with what it said."""
     node = shutil.which("node")
