@@ -23,6 +23,7 @@ locals {
     jobs-payload     = { collection = "jobs", field = "payload" }
     jobs-result      = { collection = "jobs", field = "result" }
     stats-categories = { collection = "stats", field = "categories" }
+    stats-incidents  = { collection = "stats", field = "incidents" }
     stats-models     = { collection = "stats", field = "models" }
     stats-providers  = { collection = "stats", field = "providers" }
     stats-writers    = { collection = "stats", field = "writers" }

@@ -8,6 +8,7 @@ from shared.clock import Clock
 from shared.edge.app_check import AppCheck
 from shared.edge.app_check_keys import JWKS_URL, read_jwks
 from shared.edge.app_check_rule import AppCheckRule
+from shared.edge.captcha import Captcha
 from shared.edge.certificate_fetch import certificate_fetch
 from shared.edge.certificates import CertificateSource
 from shared.edge.gate import Gate
@@ -19,8 +20,10 @@ from shared.edge.google_calls import (
     emulator_owner,
 )
 from shared.edge.revocation import Revocation, account_lookup
+from shared.limits.abuse import AbuseBook
 from shared.providers.http import HttpPool
 from shared.settings import Settings
+from shared.storage.documents import DocumentStore
 from shared.telemetry.counters import Counters
 from shared.telemetry.log import JsonLog
 
@@ -30,6 +33,7 @@ AccessToken = Callable[[], tuple[str, float]]
 def make_gate(
     settings: Settings,
     pool: HttpPool,
+    documents: DocumentStore,
     clock: Clock,
     counters: Counters,
     log: JsonLog,
@@ -51,7 +55,9 @@ def make_gate(
         rule = AppCheckRule(app_check, settings.require_app_check, clock, counters, log)
     if settings.check_revoked and settings.project is None:
         log.warning("CHECK_REVOKED has no effect: set GOOGLE_CLOUD_PROJECT", {})
-    return Gate(rule, _revocation(settings, pool, clock, calls))
+    abuse = AbuseBook(documents, clock, counters.note)
+    revocation = _revocation(settings, pool, clock, calls)
+    return Gate(rule, revocation, abuse, Captcha(abuse, app_check, clock))
 
 
 def _revocation(

@@ -212,7 +212,14 @@ def build_services(
         api_keys=api_keys,
         authenticator=ApiKeyAuthenticator(others, api_keys, clock),
         gate=make_gate(
-            settings, pool, clock, counters, log, app_check=app_check, access_token=access_token
+            settings,
+            pool,
+            documents,
+            clock,
+            counters,
+            log,
+            app_check=app_check,
+            access_token=access_token,
         ),
         request_ids=RequestIds(rng),
     )

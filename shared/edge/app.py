@@ -147,6 +147,8 @@ class EdgeApp:
         except ClientCancelled as error:
             call.status, call.code = error.status, error.code
         except CodeexError as error:
+            if parts.gate is not None:
+                await parts.gate.failed(call, error)
             await self._fail(error, sending, call)
         except Exception as error:  # noqa: BLE001 - the edge: nobody leaves without an answer
             parts.record_crash(call, error)
@@ -173,26 +175,30 @@ class EdgeApp:
         call.identity = await parts.authenticator.authenticate(http.header(b"authorization"))
         if parts.before is not None:
             await parts.before()
+        identity = call.identity
+        call.client = ClientKey(identity.uid, self._addresses.of(http), not identity.anonymous)
         if parts.gate is not None:
-            await parts.gate.enter(http, call.identity)
+            await parts.gate.enter(http, call)
         if parts.limiter is not None:
-            await self._admit(parts.limiter, http, call)
+            await self._admit(parts.limiter, http, call, call.client)
         handler = parts.routes.find(http.path, http.method)
         await handler(http, send, call)
 
-    async def _admit(self, limiter: ClientLimiter, http: HttpRequest, call: Call) -> None:
+    async def _admit(
+        self, limiter: ClientLimiter, http: HttpRequest, call: Call, key: ClientKey
+    ) -> None:
         """Count the request against the caller's limit, where it is one that counts.
 
-        Raises ``RateLimited``.
+        Raises ``RateLimited``, and ``CaptchaRequired`` for who turns out to be blocked.
         """
-        identity = call.identity
-        key = ClientKey(identity.uid, self._addresses.of(http), not identity.anonymous)
         if (http.method, http.path) not in self._parts.routes.counted:
             call.allowance = limiter.look(key)
             return
         told = limiter.admit(key)
         if told is None:
-            told = await limiter.admit_slow(key)
+            answer = limiter.admit_slow(key)
+            gate = self._parts.gate
+            told = await (answer if gate is None else gate.asked(http, call, answer))
         call.allowance = told
         if not told.allowed:
             raise rate_limited(told)
@@ -200,6 +206,8 @@ class EdgeApp:
     async def _fail(self, error: CodeexError, send: _Started, call: Call) -> None:
         """Answer with the error: as its own status, or as the event that ends an open stream."""
         call.status, call.code = error.status, error.code
+        if call.allowance is None and call.client is not None and self._parts.limiter is not None:
+            call.allowance = self._parts.limiter.look(call.client)
         if not send.started:
             failed = call.dialect.failed(error, call.request_id)
             await send_body(send, failed.status, [*failed.headers, *call.headers()], failed.body)

@@ -9,7 +9,7 @@ from shared.edge.asgi import Header
 from shared.edge.dialect import OPENAI, Dialect
 from shared.edge.identity import Identity
 from shared.edge.sse_writer import SseWriter
-from shared.limits.clients import Admission
+from shared.limits.clients import Admission, ClientKey
 from shared.messages import ChatRequest
 from shared.pipeline.context import RequestContext
 
@@ -32,6 +32,7 @@ class Call:
     writer: SseWriter | None = None  # the event stream, once there is one
     recorded: bool = False
     cors: tuple[Header, ...] = ()  # for a browser page of another origin
+    client: ClientKey | None = None  # how the caller's own limit knows the caller
     allowance: Admission | None = None  # what is left of the caller's own limit
     dialect: Dialect = OPENAI  # how the caller is spoken to
 

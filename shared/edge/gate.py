@@ -1,38 +1,88 @@
-"""What a signed-in caller has to pass before a handler: App Check, the state of the account.
+"""What a signed-in caller has to pass before a handler: App Check, the state of the account, and a
+captcha once it has become suspicious.
 
-Each rule is there only where the environment asks for it. None makes a network call for a call of
-somebody it has just judged.
+The first two are there only where the environment asks for them. None makes a network call for a
+call of somebody it has just judged.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass
+
 from shared.edge.app_check_rule import AppCheckRule
 from shared.edge.asgi import HttpRequest
-from shared.edge.identity import Identity
+from shared.edge.call import Call
+from shared.edge.captcha import Captcha
 from shared.edge.revocation import Revocation
+from shared.errors import CodeexError, InjectionDetected, RateLimited, SafetyViolation
+from shared.limits.abuse import AbuseBook, abuse_caller
+from shared.limits.abuse_score import Incident
+from shared.limits.clients import Admission
 
 # Everything else costs money or changes data (RFC 9110, 9.2.1).
 SAFE_METHODS = frozenset({"GET", "HEAD"})
+# What counts against the caller when it ends a call.
+INCIDENTS: dict[type[CodeexError], Incident] = {
+    RateLimited: Incident.LIMIT_HIT,
+    SafetyViolation: Incident.VIOLATION,
+    InjectionDetected: Incident.INJECTION,
+}
 
 
+@dataclass(frozen=True, slots=True)
 class Gate:
-    """The rules, in the order in which they are cheap and say least to a stranger."""
+    """The rules, each None where it is not in force. ``abuse`` and ``captcha`` go together."""
 
-    __slots__ = ("_app_check", "_revocation")
+    app_check: AppCheckRule | None = None
+    revocation: Revocation | None = None
+    abuse: AbuseBook | None = None
+    captcha: Captcha | None = None
 
-    def __init__(
-        self, app_check: AppCheckRule | None = None, revocation: Revocation | None = None
-    ) -> None:
-        self._app_check = app_check
-        self._revocation = revocation
-
-    async def enter(self, http: HttpRequest, identity: Identity) -> None:
+    async def enter(self, http: HttpRequest, call: Call) -> None:
         """Let the call pass.
 
-        Raises ``Unauthenticated`` for a missing App Check token and a revoked account, and
-        ``StoreUnavailable`` where Google would have to say which, and does not.
+        Raises ``Unauthenticated`` for a missing App Check token and a revoked account,
+        ``CaptchaRequired`` for a suspicious caller, and ``StoreUnavailable`` where Google would
+        have to say which, and does not.
         """
-        if self._app_check is not None:
-            await self._app_check.check(http, identity)
-        if self._revocation is not None and http.method not in SAFE_METHODS:
-            await self._revocation.check(identity)
+        if self.app_check is not None:
+            await self.app_check.check(http, call.identity)
+        if http.method in SAFE_METHODS:
+            return
+        if self.revocation is not None:
+            await self.revocation.check(call.identity)
+        if self.abuse is not None and self.abuse.any_blocked:
+            await self._hold_up(http, call)
+
+    async def asked(self, http: HttpRequest, call: Call, answer: Awaitable[Admission]) -> Admission:
+        """``answer``, for which the store is asked what it knows of the caller's limit: what it
+        knows of the caller otherwise comes with it. Raises as ``enter``."""
+        caller = _suspect(call)
+        if self.abuse is None or caller is None or not self.abuse.due(caller):
+            return await answer
+        told, _ = await asyncio.gather(answer, self.abuse.look(caller))
+        await self._hold_up(http, call)
+        return told
+
+    async def failed(self, call: Call, error: CodeexError) -> None:
+        """A call ended so: whether that speaks against its caller. Never fails."""
+        incident = INCIDENTS.get(type(error))
+        if incident is None or self.abuse is None:
+            return
+        caller = _suspect(call)
+        if caller is not None and not (call.allowance is not None and call.allowance.shared):
+            await self.abuse.note(caller, incident)
+
+    async def _hold_up(self, http: HttpRequest, call: Call) -> None:
+        caller = _suspect(call)
+        if self.captcha is not None and caller is not None:
+            await self.captcha.check(http, caller)
+
+
+def _suspect(call: Call) -> str | None:
+    """Under what the caller's incidents gather; administrators are above suspicion."""
+    if call.client is None or call.identity.admin:
+        return None
+    return abuse_caller(call.client)

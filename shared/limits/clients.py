@@ -55,7 +55,8 @@ class ClientKey(NamedTuple):
 class Admission(NamedTuple):
     """The answer, with the figures of whichever limit leaves the caller less.
 
-    ``remaining`` is after this request. ``reset_s``: until nothing counts any more.
+    ``remaining`` is after this request. ``reset_s``: until nothing counts any more. ``shared``:
+    refused for what others behind the same address did too.
     """
 
     allowed: bool
@@ -63,6 +64,7 @@ class Admission(NamedTuple):
     remaining: int
     reset_s: float
     retry_after_s: float = 0.0
+    shared: bool = False
 
 
 class ClientLimiter:
@@ -139,7 +141,7 @@ class ClientLimiter:
         place, wide = self._address(key)
         there = place.look(now, wall, wide, down)
         if there is Seat.NONE:
-            return _refusal(place, wide, now)
+            return _refusal(place, wide, now)._replace(shared=key.signed_in)
         if seat is Seat.ASK or there is Seat.ASK:
             return None
         self._take(user, seat, now)
