@@ -33,6 +33,7 @@ class RequestOptions:
     memory: bool | None = None
     preferred_providers: tuple[str, ...] = ()
     avoid_providers: frozenset[str] = frozenset()
+    shunned_providers: frozenset[str] = frozenset()  # avoided where others can serve
     prioritize: str | None = None  # "speed" | "quality"
     patience_s: float = 10.0
     priority: int = 5
@@ -40,6 +41,8 @@ class RequestOptions:
     fallback: bool = True
     classifier: str = "auto"  # "auto" | "local"
     present: bool = False  # the body had a codeex object (clients that can take a job)
+    # The fields that the request itself gave; stored preferences stand in for others.
+    said: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 @dataclass(slots=True)

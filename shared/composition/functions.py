@@ -17,6 +17,7 @@ from shared.edge.chat import CHAT_KIND, ChatEndpoint
 from shared.edge.cors import CorsPolicy, hosting_origins
 from shared.edge.embeddings import EmbeddingsEndpoint
 from shared.edge.models import ModelsEndpoint
+from shared.edge.preferences import PreferencesEndpoint
 from shared.edge.records import Recorder
 from shared.errors import FeatureDisabled, NotFound
 from shared.jobs.queue import JobQueue
@@ -45,6 +46,7 @@ def _chat(services: Services) -> EdgeApp:
         services.local_models,
     )
     embeddings = EmbeddingsEndpoint(services.embedder, services.clock)
+    preferences = PreferencesEndpoint(services.preference_store, services.preferences)
     keys = KeysEndpoint(services.api_keys, services.authenticator)
     routes = Routes(
         exact={
@@ -52,6 +54,11 @@ def _chat(services: Services) -> EdgeApp:
             "/v1/route": {"POST": chat.route},
             "/v1/embeddings": {"POST": embeddings.create},
             "/v1/models": {"GET": models.listing},
+            "/v1/me/preferences": {
+                "GET": preferences.show,
+                "PUT": preferences.replace,
+                "PATCH": preferences.patch,
+            },
             "/v1/me/keys": {"GET": keys.listing, "POST": keys.create},
         },
         patterns={

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from shared.accounts.api_keys import KeyStore
+from shared.accounts.known_preferences import KnownPreferences
+from shared.accounts.preferences import PreferenceStore
 from shared.catalog.registry import Catalog
 from shared.catalog.rules import RuleBook
 from shared.clock import Clock, SystemClock
@@ -90,6 +92,8 @@ class Services:
     embedder: EmbeddingPipeline
     local_models: LocalModels | None
     api_keys: KeyStore
+    preference_store: PreferenceStore
+    preferences: KnownPreferences
     authenticator: ApiKeyAuthenticator
     gate: Gate
     request_ids: RequestIds
@@ -182,6 +186,8 @@ def build_services(
     jobs = None
     if stores.tasks is not None:
         jobs = JobQueue(job_store, stores.tasks, clock, line.capacity_returns)
+    preference_store = PreferenceStore(documents)
+    preferences = KnownPreferences(preference_store, clock)
     api_keys = KeyStore(documents, clock, secret_rng or random.SystemRandom())
     others = authenticator or firebase_authenticator(settings, pool, clock)
     return Services(
@@ -204,12 +210,14 @@ def build_services(
         job_store=job_store,
         jobs=jobs,
         since=clock.wall(),
-        chat=ChatPipeline(state, executor, clock, local_models),
+        chat=ChatPipeline(state, executor, clock, local_models, preferences),
         embedder=EmbeddingPipeline(
             lambda: state.catalog, providers.get, runtime.pays, runtime.timeouts, ledger
         ),
         local_models=local_models,
         api_keys=api_keys,
+        preference_store=preference_store,
+        preferences=preferences,
         authenticator=ApiKeyAuthenticator(others, api_keys, clock),
         gate=make_gate(
             settings,

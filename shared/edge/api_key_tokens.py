@@ -8,12 +8,12 @@ would be none.
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from shared.accounts.api_keys import ApiKey, KeyStore
 from shared.accounts.key_text import MARK, fingerprint, is_key
+from shared.accounts.together import Together
 from shared.clock import Clock
 from shared.edge.identity import Authenticator, Identity, bearer_token, rejected
 from shared.errors import StoreUnavailable
@@ -41,25 +41,17 @@ class _Remembered:
     noted: float
 
 
-@dataclass(slots=True)
-class _Asking:
-    """A look-up under way; ``failure`` is set before it is over."""
-
-    over: asyncio.Event = field(default_factory=asyncio.Event)
-    failure: StoreUnavailable | None = None
-
-
 class ApiKeyAuthenticator:
     """Takes API keys itself and hands everything else to ``others``."""
 
-    __slots__ = ("_asking", "_clock", "_keys", "_others", "_remembered", "_unknown")
+    __slots__ = ("_clock", "_keys", "_others", "_remembered", "_together", "_unknown")
 
     def __init__(self, others: Authenticator, keys: KeyStore, clock: Clock) -> None:
         self._others = others
         self._keys = keys
         self._clock = clock
         self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
-        self._asking: dict[str, _Asking] = {}
+        self._together: Together[_Remembered] = Together()
         self._unknown: deque[float] = deque()
 
     async def authenticate(self, authorization: str | None) -> Identity:
@@ -85,26 +77,10 @@ class ApiKeyAuthenticator:
         self._remembered.pop(key.path.rpartition("/")[2], None)
 
     async def _look_up(self, mark: str) -> ApiKey | None:
-        """Many requests that come with one key at once ask the store once."""
-        while (found := self._fresh(mark)) is None:
-            asking = self._asking.get(mark)
-            if asking is None:
-                return (await self._ask_for_all(mark)).key
-            await asking.over.wait()
-            if asking.failure is not None:
-                raise asking.failure
+        found = self._fresh(mark)
+        if found is None:
+            found = await self._together.ask(mark, lambda: self._ask(mark))
         return found.key
-
-    async def _ask_for_all(self, mark: str) -> _Remembered:
-        asking = self._asking[mark] = _Asking()
-        try:
-            return await self._ask(mark)
-        except StoreUnavailable as failure:
-            asking.failure = failure
-            raise
-        finally:
-            del self._asking[mark]
-            asking.over.set()
 
     def _fresh(self, mark: str) -> _Remembered | None:
         found = self._remembered.get(mark)

@@ -130,8 +130,9 @@ class ChatEndpoint:
             await http.body(), is_admin=call.identity.admin, default_model=default_model
         )
         call.request = request
+        who = call.identity
         context = await self._pipeline.begin(
-            request, call.request_id, call.started, call.identity.tier
+            request, call.request_id, call.started, who.tier, who.uid
         )
         call.context = context
         return context

@@ -55,7 +55,9 @@ class ChatJobHandler:
         request.options.deadline_s = DEADLINE_S
         call.request = request
         try:
-            context = await self._pipeline.begin(request, job.request_id, call.started, job.tier)
+            context = await self._pipeline.begin(
+                request, job.request_id, call.started, job.tier, job.uid
+            )
             call.context = context
             result = await self._pipeline.complete(request, context)
         except CodeexError as error:

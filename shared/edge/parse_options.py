@@ -35,10 +35,13 @@ def parse_options(value: JsonValue, *, is_admin: bool) -> RequestOptions:
     from anybody but an administrator.
     """
     options = RequestOptions(present=True)
+    said = []
     for key, item in json_object(value, "codeex").items():
         check = _KEYS.get(key)
         if check is not None and item is not None:
             check(options, item)
+            said.append(key)
+    options.said = frozenset(said)
     if options.priority > MAX_OWN_PRIORITY and not is_admin:
         raise Forbidden(
             f"codeex.priority: above {MAX_OWN_PRIORITY} is for administrators: send "

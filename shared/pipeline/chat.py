@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
+from shared.accounts.known_preferences import KnownPreferences
 from shared.classify import Classification, ClassificationCache
 from shared.clock import Clock, Deadline
 from shared.errors import InvalidRequest, ProviderError, ProviderFailure
@@ -30,7 +31,7 @@ _OTHER_MEDIA = {
 class ChatPipeline:
     """Runs chat requests over one router and one executor."""
 
-    __slots__ = ("_classifier", "_clock", "_executor", "_local", "_state")
+    __slots__ = ("_classifier", "_clock", "_executor", "_local", "_preferences", "_state")
 
     def __init__(
         self,
@@ -38,23 +39,30 @@ class ChatPipeline:
         executor: Executor,
         clock: Clock,
         local: LocalModels | None = None,
+        preferences: KnownPreferences | None = None,
     ) -> None:
         self._state = state
         self._executor = executor
         self._clock = clock
         self._local = local
+        self._preferences = preferences
         self._classifier = ClassificationCache()
 
     async def begin(
-        self, request: ChatRequest, request_id: str, started: float, tier: str
+        self, request: ChatRequest, request_id: str, started: float, tier: str, uid: str = ""
     ) -> RequestContext:
-        """The request's context with its one deadline, counted from ``started`` (monotonic s)."""
+        """The request's context with its one deadline, counted from ``started`` (monotonic s).
+
+        The stored preferences of ``uid`` stand in for what the request does not say.
+        """
         seconds = request.options.deadline_s
         if seconds is None:
             seconds = STREAM_DEADLINE_S if request.stream else PLAIN_DEADLINE_S
         deadline = Deadline(self._clock, started + seconds)
         if self._local is not None:
             await self._local.ensure(request.model, deadline.left())
+        if self._preferences is not None and uid:
+            (await self._preferences.of(uid)).stand_in(request.options)
         return RequestContext(request_id, self._clock, started, deadline, tier)
 
     def plan(self, request: ChatRequest, context: RequestContext) -> tuple[Classification, Plan]:

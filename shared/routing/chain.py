@@ -122,6 +122,8 @@ def _reason(
 ) -> str:
     """One sentence for people: what the head is there for."""
     start = f"{category.value}: {head.card.name} at {head.card.provider}"
+    if head.card.provider in request.options.shunned_providers:
+        return f"{start}, a provider you avoid, as nobody else can be asked now"
     if first is not None and first.card.id == head.card.id:
         return f"{start} is the first choice"
     if head.card.provider in request.options.preferred_providers:

@@ -211,11 +211,13 @@ class Router:
 
     def _same_elsewhere(self, named: Named, request: ChatRequest) -> list[Candidate]:
         output = request.max_tokens or EXPECTED_OUTPUT
+        options = request.options
+        # Where the user would rather not be, the model has its place in the chain.
+        avoided = options.avoid_providers | options.shunned_providers
         scored = [
             self._scorer.score(option, request).candidate
             for option in named.elsewhere
-            if option.card.provider not in request.options.avoid_providers
-            and option.fits(request.input_tokens, output)
+            if option.card.provider not in avoided and option.fits(request.input_tokens, output)
         ]
         return sorted(scored, key=lambda one: -one.priority)
 
@@ -286,6 +288,7 @@ def _unwished(request: ChatRequest) -> bool:
         and options.prioritize is None
         and not options.preferred_providers
         and not options.avoid_providers
+        and not options.shunned_providers
     )
 
 

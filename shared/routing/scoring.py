@@ -1,8 +1,8 @@
 """The adjusted priority: what the moment adds to or takes from a rule's own order (R4, decision).
 
 A rule's priorities lie in 0-1000. The weights below are steps of a ladder, so that a stronger
-reason always outweighs all weaker ones: cannot be asked now < preferred by the user < the user's
-own server < nearly full < speed or quality asked for < failed a moment ago.
+reason always outweighs all weaker ones: cannot be asked now < preferred by the user, or softly
+avoided < the user's own server < nearly full < speed or quality asked for < failed a moment ago.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ SHAKEN_MALUS = 200.0
 PRIORITIZE_BONUS = 1000.0
 BUSY_MALUS = 2500.0
 BUSY_SPREAD = 500.0
+SHUNNED_MALUS = 20_000.0
 PREFERRED_BONUS = 20_000.0
 COOLING_MALUS = 100_000.0
 HOUR_S = 3600
@@ -32,7 +33,8 @@ HOUR_S = 3600
 
 @dataclass(slots=True)
 class Scored:
-    """A candidate at its adjusted priority; ``why`` it was moved, empty where it was not."""
+    """A candidate at its adjusted priority; ``why`` it was moved, empty where it was not.
+    ``ready``: it can be asked now, and the user has nothing against that."""
 
     candidate: Candidate
     why: str
@@ -69,6 +71,9 @@ class Scorer:
             delta += self._wish(card, request, options.prioritize)
         if card.provider in options.preferred_providers:
             delta += PREFERRED_BONUS
+        elif card.provider in options.shunned_providers:
+            delta -= SHUNNED_MALUS
+            why, ready = why or "is at a provider you avoid", False
         if delta:
             candidate = Candidate(card, candidate.priority + delta, candidate.status)
         return Scored(candidate, why, ready)

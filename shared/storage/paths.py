@@ -53,6 +53,16 @@ def _split(path: str) -> tuple[str, ...]:
     return segments
 
 
+def folder_of(uid: str) -> str:
+    """The id of a user's document: the uid, or its bytes in hex where it could be none (a custom
+    token may say ``a/b``)."""
+    try:
+        check_id(uid, "uid")
+    except InvalidArgument:
+        return f"~{uid.encode('utf-8', 'surrogatepass').hex()}"
+    return uid
+
+
 def check_id(name: str, where: str) -> None:
     """Raise ``InvalidArgument`` unless ``name`` may be a document's or collection's id."""
     if not name or name in (".", "..") or "/" in name:

@@ -89,8 +89,11 @@ def scenes(draw: st.DrawFn) -> Scene:
     ):
         for _ in range(uses):
             world.meter.record(one)
+    preferred = tuple(draw(st.sets(st.sampled_from(PROVIDERS), max_size=2)))
+    shunned = draw(st.one_of(st.just(set()), st.sets(st.sampled_from(PROVIDERS), max_size=3)))
     options = RequestOptions(
-        preferred_providers=tuple(draw(st.sets(st.sampled_from(PROVIDERS), max_size=2))),
+        preferred_providers=preferred,
+        shunned_providers=frozenset(shunned).difference(preferred),
         avoid_providers=frozenset(draw(st.sets(st.sampled_from(PROVIDERS), max_size=2))),
         prioritize=draw(st.sampled_from([None, None, "speed", "quality"])),
         fallback=draw(st.sampled_from([True, True, False])),
@@ -214,6 +217,30 @@ def test_p22_preferred_provider_is_selected_when_it_can_serve(scene: Scene) -> N
         plan = plan_of(scene)
         assert plan is not None
         assert plan.chain[0].card.provider in options.preferred_providers
+
+
+@settings(deadline=None)
+@given(scenes())
+def test_a_provider_avoided_softly_comes_first_only_where_nobody_else_can_serve(
+    scene: Scene,
+) -> None:
+    """The contract, Chat: avoided in the stored preferences is soft."""
+    scene.request.model = "auto"
+    options = scene.request.options
+    others = [
+        one
+        for one in scene.world.cards
+        if one.provider not in options.shunned_providers
+        and one.provider not in options.avoid_providers
+        and could_serve(scene, one)
+        and scene.world.health.standing(one) is not Standing.COOLING
+    ]
+    plan = plan_of(scene)
+    if others:
+        assert plan is not None
+        assert plan.chain[0].card.provider not in options.shunned_providers
+    elif plan is not None and plan.chain[0].card.provider in options.shunned_providers:
+        assert "a provider you avoid" in plan.reason
 
 
 @settings(deadline=None)
