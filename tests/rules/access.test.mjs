@@ -6,6 +6,7 @@ import {
   collectionGroup,
   deleteDoc,
   doc,
+  documentId,
   getDoc,
   getDocs,
   limit,
@@ -83,6 +84,11 @@ test("owners page and filter their jobs as pages do", async () => {
   const jobs = collection(world.roles.owner, `users/${OWNER}/jobs`);
   await assertSucceeds(getDocs(query(jobs, orderBy("created", "desc"), limit(20))));
   await assertSucceeds(getDocs(query(jobs, where("state", "==", "queued"))));
+});
+
+test("users are not listed, not even down to the own one", async () => {
+  const users = collection(world.roles.owner, "users");
+  await assertFails(getDocs(query(users, where(documentId(), "==", OWNER))));
 });
 
 test("nobody asks across users, for the own documents neither", async () => {
