@@ -6,12 +6,22 @@ have no emulator that runs without a download, so theirs are read.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
 
 from infra.package import ROOT
+from shared.accounts.preferences import (
+    LANGUAGE,
+    MAX_LANGUAGE_CHARS,
+    MAX_PROVIDERS,
+    NAMES,
+    WISHES,
+    Preferences,
+)
 from shared.edge.parse_options import parse_options
+from shared.messages import JsonObject
 from shared.settings import PROVIDERS
 from shared.storage.sqlite_backend import expiring_collections
 from tests.support.collections import collections_in_code, decided_collections
@@ -75,16 +85,27 @@ def test_rules_open_what_is_decided_and_nothing_else() -> None:
     assert "=**" not in without_comments(RULES)
 
 
-def test_providers_of_the_rules_are_those_a_request_may_name() -> None:
-    (names,) = re.findall(r"hasOnly\((\[[^\]]*'groq'[^\]]*\])\)", RULES)
-    assert listed(names) == [*PROVIDERS, "local"]
-    assert parse_options({"preferred_providers": [*listed(names)]}, is_admin=False)
-
-
-def test_wishes_of_the_rules_are_those_a_request_may_have() -> None:
+def test_rules_let_through_the_preferences_the_function_takes() -> None:
+    """What a client writes past the function is what /v1/me/preferences would have stored."""
+    (fields,) = re.findall(r"data\.keys\(\)\.hasOnly\(\s*(\[[^\]]*\])\)", RULES)
+    assert listed(fields) == [field.name for field in dataclasses.fields(Preferences)]
+    (names,) = re.findall(r"names\.hasOnly\((\[[^\]]*\])\)", RULES)
+    assert listed(names) == list(NAMES) == [*PROVIDERS, "local"]
+    (most,) = re.findall(r"names\.size\(\) <= (\d+)", RULES)
+    assert int(most) == MAX_PROVIDERS
     (wishes,) = re.findall(r"'prioritize', null\) in (\[[^\]]*\])", RULES)
-    assert listed(wishes) == ["speed", "quality"]
-    for wish in listed(wishes):
+    assert listed(wishes) == list(WISHES)
+    (longest,) = re.findall(r"tag\.size\(\) <= (\d+)", RULES)
+    assert int(longest) == MAX_LANGUAGE_CHARS
+    # The rules' language knows no groups that do not capture.
+    (form,) = re.findall(r"tag\.matches\('\^(.*)\$'\)", RULES)
+    assert form == LANGUAGE.pattern.replace("(?:", "(")
+
+
+def test_what_a_request_may_say_can_be_preferred() -> None:
+    wanted: JsonObject = {"preferred_providers": [*NAMES], "avoid_providers": [*NAMES]}
+    assert parse_options(wanted, is_admin=False).preferred_providers == NAMES
+    for wish in WISHES:
         assert parse_options({"prioritize": wish}, is_admin=False).prioritize == wish
 
 
