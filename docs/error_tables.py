@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterator
 
 from shared import errors
+from shared.edge.callable_status import STATUSES
 from shared.errors import CodeexError, ProviderFailure, Retry, Scope
 
 _RETRY_WORDS = {
@@ -17,9 +18,16 @@ _SCOPE_WORDS = {Scope.REQUEST: "the request", Scope.MODEL: "the model", Scope.PR
 
 
 def codes() -> list[list[str]]:
-    """Code, status and meaning of everything a client can be told."""
+    """Code, status, Firebase's status and meaning of everything a client can be told."""
     rows = [(error.status, error.code, _first_line(error)) for error in _leaves(errors.CodeexError)]
-    return [[f"`{code}`", str(status), text] for status, code, text in sorted(rows)]
+    return [
+        [f"`{code}`", str(status), _callable(code), text] for status, code, text in sorted(rows)
+    ]
+
+
+def _callable(code: str) -> str:
+    status = STATUSES.get(code)
+    return "a result" if status is None else f"`{status.name}`"
 
 
 def outcomes() -> list[list[str]]:

@@ -139,7 +139,7 @@ def chains_table() -> str:
 
 def codes_table() -> str:
     """The error codes of the API."""
-    return markdown_table(["code", "status", "meaning"], error_tables.codes())
+    return markdown_table(["code", "status", "Firebase", "meaning"], error_tables.codes())
 
 
 def outcomes_table() -> str:

@@ -1,27 +1,38 @@
 // Web apps on other origins in Chromium: the Firebase SDK, OpenAI's SDK and fetch across CORS.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { createServer, request as forward } from "node:http";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { launch } from "../browser/support/browser.mjs";
 import { after, before, describe, it } from "../browser/support/bounded.mjs";
 import { addFault, apiKey, authEmulator, baseURL, heal, untilLeft } from "./system.mjs";
 
+const here = fileURLToPath(new URL(".", import.meta.url));
 const { buildSync } = createRequire(new URL("../../public/package.json", import.meta.url))("esbuild");
-const bundle = buildSync({
-  entryPoints: [fileURLToPath(new URL("./browser_page.mjs", import.meta.url))],
-  bundle: true,
-  format: "esm",
-  write: false,
-}).outputFiles[0].contents;
+const packed = (source) =>
+  buildSync({ ...source, absWorkingDir: here, bundle: true, format: "esm", write: false }).outputFiles[0].contents;
+const scripts = { "/app.js": packed({ entryPoints: ["browser_page.mjs"] }) };
+
+// The web apps of docs/clients.md, at the addresses of the system here.
+const snippets = [...readFileSync(join(here, "../../docs/clients.md"), "utf8").matchAll(/^```javascript\n([^]*?)^```$/gm)]
+  .map(([, text]) => text)
+  .filter((text) => text.includes("firebase/"))
+  .map((text) => text.replaceAll("http://127.0.0.1:8080", baseURL).replaceAll("http://127.0.0.1:9099", authEmulator()))
+  .map((text) => text.replaceAll('"127.0.0.1", 8080', `"127.0.0.1", ${new URL(baseURL).port}`));
+snippets.forEach((contents, at) => {
+  scripts[`/snippet-${at}.js`] = packed({ stdin: { contents, resolveDir: here } });
+});
 
 let browser;
 let site;
 before(async () => {
   site = createServer((request, response) => {
-    const script = request.url === "/app.js";
+    const script = scripts[request.url];
     response.setHeader("content-type", script ? "text/javascript" : "text/html");
-    response.end(script ? bundle : '<!doctype html><script type="module" src="/app.js"></script>');
+    const named = request.url === "/" ? "/app.js" : `${request.url}.js`;
+    response.end(script ?? `<!doctype html><link rel="icon" href="data:,"><script type="module" src="${named}"></script>`);
   });
   await new Promise((resolve) => site.listen(0, "127.0.0.1", resolve));
   browser = await launch();
@@ -166,6 +177,23 @@ describe("OpenAI's SDK", () => {
     assert.deepEqual(seen.slice(0, 2), [true, "model_not_found"]);
     assert.match(seen[2], /^req_/);
   }));
+});
+
+describe("docs/clients.md", () => {
+  it("has web apps", () => assert.ok(snippets.length >= 3));
+  snippets.forEach((_, at) => {
+    it(`web app ${at + 1} answers in a page`, async () => {
+      const page = await browser.newPage();
+      const said = [];
+      page.on("console", (message) => said.push(message.text()));
+      page.on("pageerror", (error) => said.push(String(error)));
+      await page.goto(`http://localhost:${site.address().port}/snippet-${at}`);
+      const end = Date.now() + 10_000;
+      while (!said.join(" ").includes("[simulated") && Date.now() < end) await page.waitForTimeout(50);
+      await page.close();
+      assert.match(said.join(" "), /\[simulated/);
+    });
+  });
 });
 
 describe("fetch", () => {
