@@ -22,12 +22,12 @@ class Incident(StrEnum):
 
 
 # A refused request costs the house next to nothing, and well-meant clients make some: the official
-# SDKs try a 429 again twice. Of these it takes a hundred. Nobody writes five unsafe prompts or four
-# injections within minutes by mistake.
-WEIGHTS: Final = {Incident.LIMIT_HIT: 1.0, Incident.VIOLATION: 20.0, Incident.INJECTION: 25.0}
+# SDKs try a 429 again twice, a page may ask for everything at once. Of these it takes two hundred.
+# Nobody writes five unsafe prompts or four injections within minutes by mistake.
+WEIGHTS: Final = {Incident.LIMIT_HIT: 0.5, Incident.VIOLATION: 20.0, Incident.INJECTION: 25.0}
 THRESHOLD = 100.0
-# With 300 s a script that asks at twice its limit of 10 a minute without a pause stays at 72 for
-# good, and one at three times its limit is blocked after nine minutes.
+# With 300 s a script that asks at three times its limit of 10 a minute without a pause stays at 72
+# for good, and one at five times its limit is blocked after nine minutes.
 HALF_LIFE_S = 300.0
 # Contract, Identity: a block ends by itself after 15 minutes. R18.12: a token is good for 10.
 BLOCK_S = 900.0
