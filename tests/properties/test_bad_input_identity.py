@@ -8,11 +8,21 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.edge.app_check import REFUSED, Attested
 from shared.edge.certificates import CertificateSource
 from shared.edge.firebase_tokens import FirebaseAuthenticator
 from shared.edge.identity import MISSING, REJECTED, Identity
 from shared.errors import CodeexError, Unauthenticated
-from tests.support.tokens import PROJECT, FakeCertificates, base64url, encode, good_claims, sign
+from tests.support.app_check_world import app_check
+from tests.support.tokens import (
+    PROJECT,
+    FakeCertificates,
+    app_claims,
+    base64url,
+    encode,
+    good_claims,
+    sign,
+)
 from tests.support.virtual_time import ManualClock
 
 BOUNDED = settings(deadline=2000, max_examples=200)
@@ -101,3 +111,50 @@ def test_p77_one_changed_character_is_refused_without_an_echo(at: int, put: str)
     else:
         # The last character of base64 has bits that stand for nothing.
         assert changed == SIGNED or at == len(SIGNED) - 1
+
+
+# ---------------------------------------------------------------------------------- App Check
+
+APP_TOKEN = sign(app_claims(), "app-1")
+
+
+def attest(token: str) -> Attested | CodeexError:
+    """What App Check says of a token."""
+    try:
+        return asyncio.run(app_check(ManualClock()).verify(token))
+    except CodeexError as error:
+        return error
+
+
+def assert_not_attested(answer: Attested | CodeexError) -> None:
+    assert isinstance(answer, Unauthenticated)
+    assert answer.message == REFUSED
+
+
+@BOUNDED
+@given(header_text)
+def test_p76_any_app_check_header(text: str) -> None:
+    assert_not_attested(attest(text))
+
+
+@BOUNDED
+@given(any_json, any_json)
+def test_p76_any_json_signed_or_not_in_an_app_check_token(header: object, claims: object) -> None:
+    assert_not_attested(attest(f"{encode(header)}.{encode(claims)}.AAAA"))
+    assert_not_attested(attest(sign(claims, "app-1")))
+
+
+@BOUNDED
+@given(st.dictionaries(st.sampled_from(["iss", "aud", "sub", "iat", "exp"]), any_json, min_size=1))
+def test_p76_any_change_of_an_app_check_tokens_claims(changes: dict[str, object]) -> None:
+    answer = attest(sign({**app_claims(), **changes}, "app-1"))
+    assert isinstance(answer, Attested | Unauthenticated)
+
+
+@BOUNDED
+@given(st.integers(0, len(APP_TOKEN) - 2), st.characters(min_codepoint=33, max_codepoint=126))
+def test_p76_an_app_check_token_with_one_character_changed(at: int, other: str) -> None:
+    """All but the last one, four bits of which stand for nothing."""
+    token = APP_TOKEN[:at] + other + APP_TOKEN[at + 1 :]
+    if token != APP_TOKEN:
+        assert_not_attested(attest(token))
