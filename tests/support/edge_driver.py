@@ -87,12 +87,15 @@ class Sent:
 
 class House:
     """Services over fake providers, on the running (virtual) loop; ``env`` beside their keys.
-    ``authenticator``: who is let in beside API keys (None: ``OneUser``)."""
+    ``authenticator``: who is let in beside API keys (None: ``OneUser``). ``limited``: under the
+    environment's limits, else under none."""
 
     def __init__(
         self,
         scripts: Mapping[str, Script] | None = None,
         authenticator: Authenticator | None = None,
+        *,
+        limited: bool = False,
         **env: str,
     ) -> None:
         scripts = scripts or {}
@@ -102,7 +105,7 @@ class House:
         self.clock = VirtualClock(asyncio.get_running_loop())
         self.lines = Lines()
         self.services: Services = build_services(
-            opened(settings),
+            settings if limited else opened(settings),
             authenticator=authenticator or OneUser(),
             clock=self.clock,
             rng=random.Random(7),

@@ -18,6 +18,7 @@ from shared.edge.revocation import Account, Revocation
 from shared.limits.abuse import AbuseBook
 from shared.limits.abuse_score import Incident
 from shared.limits.clients import ClientKey
+from shared.messages import JsonObject
 from shared.telemetry.counters import Counters
 from shared.telemetry.log import JsonLog
 from tests.support.app_check_world import app_check
@@ -77,16 +78,15 @@ async def _chats(folder: Path, users: int, seconds: int, every: float) -> tuple[
     users, under callers' and provider's limits; and what of it is abuse's."""
     config = folder / "config.json"
     config.write_text('{"limits": {"groq": {"rpm": 600, "rpd": 1000000}}}')
-    house = House(limited=True, CODEEX_CONFIG=str(config))
-    house.services.authenticator = _AnyUser()  # type: ignore[assignment]
+    house = House(authenticator=_AnyUser(), limited=True, CODEEX_CONFIG=str(config))
     total = int(seconds / every)
     for number in range(total):
-        body: dict[str, object] = {
+        body: JsonObject = {
             "model": "groq-gpt-oss-120b",
             "messages": [{"role": "user", "content": "Hello!"}],
         }
         headers = {"authorization": f"Bearer u{number % users}"}
-        sent = await house.call("/v1/chat/completions", body, headers=headers)  # type: ignore[arg-type]
+        sent = await house.call("/v1/chat/completions", body, headers=headers)
         assert sent.status == 200
         await asyncio.sleep(every)
     operations = house.services.stores.documents.operations
