@@ -69,7 +69,10 @@ describe("figures", () => {
     const coding = traffic.getByRole("row", { name: /^Coding/i });
     assert.match(await coding.innerText(), /\d,\d{3}[\s\S]*99\.6 %/);
     assert.match(await page.locator(".tiles").innerText(), /Answered\s+99\.7 %/);
+    const callers = traffic.getByRole("row", { name: /^(Suspicious|Cleared)/ });
+    assert.deepEqual(await callers.allInnerTexts(), ["Suspicious and blocked\t3", "Cleared by a captcha\t1"]);
     await traffic.getByRole("radio", { name: "This instance" }).check();
+    assert.equal(await callers.count(), 0);
     assert.match(await traffic.getByRole("row", { name: /^Reasoning/i }).innerText(), /7\s+86 %\s+57 %\s+29 %\s+0\.57/);
     assert.equal(await coding.count(), 0);
   }));

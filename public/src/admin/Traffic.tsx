@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { compact, duration, percent, whole, words } from "../format.ts";
 import { useStore } from "../state/store.ts";
 import { Provider, Segments } from "../ui/parts.tsx";
-import { anyUsed, byCategory, byProvider, slots, totals, type Slot } from "./figures.ts";
+import { anyUsed, byCategory, byIncident, byProvider, slots, totals, type Slot } from "./figures.ts";
 import { Nothing, Panel, Table, useNow } from "./pieces.tsx";
 import type { Hour } from "./shapes.ts";
 import { known } from "./state.ts";
@@ -38,6 +38,7 @@ export function Traffic() {
             <Categories hours={part} />
           )}
           <Providers hours={part} />
+          <Callers hours={part} />
         </>
       )}
     </Panel>
@@ -141,6 +142,37 @@ function Providers(props: { hours: Hour[] }) {
             <td class="figure">{whole(row.requests)}</td>
             <td class="figure">{percent(row.successes, row.successes + row.errors)}</td>
             <td class="figure">{row.successes > 0 ? duration(row.latencyMs / row.successes) : "–"}</td>
+          </tr>
+        ))}
+      </tbody>
+    </Table>
+  );
+}
+
+const INCIDENTS: Record<string, string> = {
+  blocked: "Suspicious and blocked",
+  captcha_cleared: "Cleared by a captcha",
+  app_check_missing: "Without an App Check token",
+  app_check_invalid: "With a bad App Check token",
+  app_check_unchecked: "App Check could not be asked",
+};
+
+function Callers(props: { hours: Hour[] }) {
+  const rows = byIncident(props.hours);
+  if (rows.length === 0) return null;
+  return (
+    <Table label="Callers">
+      <thead>
+        <tr>
+          <th scope="col">Callers</th>
+          <th scope="col" class="figure">Times</th>
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map((row) => (
+          <tr key={row.name}>
+            <th scope="row">{INCIDENTS[row.name] ?? words(row.name)}</th>
+            <td class="figure">{whole(row.count)}</td>
           </tr>
         ))}
       </tbody>

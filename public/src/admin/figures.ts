@@ -53,6 +53,15 @@ export function byProvider(hours: Hour[]): (Attempts & { name: string })[] {
   return [...found].map(([name, each]) => ({ name, ...each })).sort((a, b) => b.requests - a.requests);
 }
 
+/** What happened to callers over several hours, the most frequent first. */
+export function byIncident(hours: Hour[]): { name: string; count: number }[] {
+  const found = new Map<string, number>();
+  for (const { incidents } of hours) {
+    for (const [name, count] of incidents) found.set(name, (found.get(name) ?? 0) + count);
+  }
+  return [...found].map(([name, count]) => ({ name, count })).sort((a, b) => b.count - a.count);
+}
+
 const isUsed = (hour: Hour): boolean => hour.categories.length > 0 || hour.providers.size > 0;
 
 /** Whether anything was counted in these hours. */

@@ -76,6 +76,8 @@ export interface Hour {
   hour: string;
   categories: CategoryFigures[];
   providers: Map<string, Attempts>;
+  /** What happened to callers before a model was asked, by its name: `blocked`, `captcha_cleared`. */
+  incidents: Map<string, number>;
 }
 
 export interface Version {
@@ -206,7 +208,8 @@ function toHour(row: Loose): Hour {
   const providers = new Map(
     Object.entries(object(row.providers)).map(([name, value]) => [name, toAttempts(object(value))] as const),
   );
-  return { hour: text(row.hour), categories, providers };
+  const incidents = new Map(Object.entries(object(row.incidents)).map(([name, count]) => [name, number(count)] as const));
+  return { hour: text(row.hour), categories, providers, incidents };
 }
 
 function toAttempts(figures: Loose): Attempts {

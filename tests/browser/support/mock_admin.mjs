@@ -68,6 +68,7 @@ const HOURS = () =>
         SIMPLE: category(30, 30, 1, 29),
         VISION_IN: category(6, 6, 0, 6),
       },
+      incidents: bad ? { blocked: 3, captcha_cleared: 1 } : {},
     };
   });
 
