@@ -26,7 +26,7 @@ export function getJson(path: string, token: string, signal?: AbortSignal): Prom
 
 /** Sends a JSON document (or none) and reads the JSON answer. Raises ApiError. */
 export function sendJson(
-  method: "POST" | "PATCH",
+  method: "POST" | "PUT" | "PATCH" | "DELETE",
   path: string,
   token: string,
   body?: unknown,

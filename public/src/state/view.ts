@@ -3,7 +3,7 @@ import { breakProvider, healProvider, readSimulator, type FaultKind } from "../a
 import { allowDevUser } from "../auth.ts";
 import { createStore } from "./store.ts";
 
-export type Window = "models" | "samples" | "user" | "controls";
+export type Window = "models" | "samples" | "user" | "controls" | "keys" | "preferences";
 
 export const view = createStore<{ window: Window | null; editing: string | null }>({
   window: null,

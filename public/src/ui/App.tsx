@@ -11,9 +11,11 @@ import { followJobs } from "../waiting.ts";
 import { Composer } from "./Composer.tsx";
 import { Controls, ThemeChoice } from "./Controls.tsx";
 import { Chevron, Code, Gauge, Mark, Plus, Sliders, User } from "./icons.tsx";
+import { Keys } from "./Keys.tsx";
 import { Messages } from "./Messages.tsx";
 import { ModelPicker } from "./ModelPicker.tsx";
 import { Dialog, useMedia } from "./parts.tsx";
+import { Preferences } from "./Preferences.tsx";
 import { Samples } from "./Samples.tsx";
 import { SignIn } from "./SignIn.tsx";
 
@@ -51,6 +53,8 @@ export function App() {
       {open === "models" && <ModelPicker onClose={close} />}
       {open === "samples" && <Samples onClose={close} />}
       {open === "user" && <SignIn onClose={close} />}
+      {open === "keys" && <Keys onClose={close} />}
+      {open === "preferences" && <Preferences onClose={close} />}
       {open === "controls" && !wide && (
         <Dialog title="Controls" class="drawer" onClose={close}>
           <Controls />

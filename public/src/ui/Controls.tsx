@@ -14,7 +14,7 @@ import {
 } from "../state/settings.ts";
 import { useStore } from "../state/store.ts";
 import { setFault, show, simulator } from "../state/view.ts";
-import { Gauge, Moon, Screen, Sun, User } from "./icons.tsx";
+import { Gauge, Key, Moon, Screen, Star, Sun, User } from "./icons.tsx";
 import { Segments, Switch } from "./parts.tsx";
 
 export function Controls() {
@@ -35,6 +35,13 @@ export function Controls() {
       {changedSettings(chosen) > 0 && (
         <button type="button" class="button" onClick={resetSettings}>Reset settings</button>
       )}
+      <section>
+        <h2>Account</h2>
+        <div class="pair-of-buttons">
+          <button type="button" class="button" onClick={() => show("preferences")}><Star /> Preferences</button>
+          <button type="button" class="button" onClick={() => show("keys")}><Key /> API keys</button>
+        </div>
+      </section>
       <section class="narrow-only">
         <h2>Page</h2>
         <ThemeChoice />

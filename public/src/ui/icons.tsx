@@ -54,6 +54,13 @@ export const User = icon(
     <path d="M4 16.5c.8-2.8 3.2-4 6-4s5.2 1.2 6 4" />
   </>,
 );
+export const Key = icon(
+  <>
+    <circle cx="7" cy="13" r="3.2" />
+    <path d="m9.3 10.7 6.2-6.2M13 7l2.2 2.2M15.5 4.5 17 6" />
+  </>,
+);
+export const Star = icon(<path d="m10 3.5 2 4.2 4.6.6-3.4 3.2.9 4.6L10 13.8l-4.1 2.3.9-4.6-3.4-3.2 4.6-.6 2-4.2Z" />);
 export const Sun = icon(
   <>
     <circle cx="10" cy="10" r="3.2" />

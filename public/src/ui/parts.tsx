@@ -54,17 +54,21 @@ export function Dialog(props: {
   children: ComponentChildren;
 }) {
   const ref = useRef<HTMLDialogElement>(null);
+  const gone = useRef(false);
   useEffect(() => {
     const dialog = ref.current;
     dialog?.showModal();
-    return () => dialog?.close();
+    return () => {
+      gone.current = true; // the event comes late, and would close the window that took this one's place
+      dialog?.close();
+    };
   }, []);
   return (
     <dialog
       ref={ref}
       class={`dialog ${props.class ?? ""}`}
       aria-label={props.title}
-      onClose={props.onClose}
+      onClose={() => !gone.current && props.onClose()}
       onClick={(event) => {
         if (event.target === ref.current) props.onClose();
       }}
