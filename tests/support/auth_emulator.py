@@ -1,4 +1,5 @@
-"""What the Auth SDK asks of the Firebase Auth emulator to sign in anonymously, and no more.
+"""What the Auth SDK asks of the Firebase Auth emulator to sign in anonymously, what the router asks
+of it about an account, and no more.
 
 The tokens are the emulator's own kind: unsigned, every claim in its place. Source of the answers:
 Identity Toolkit's REST API, ``accounts:signUp`` and ``accounts:lookup``.
@@ -16,6 +17,10 @@ from shared.messages import JsonObject
 
 PROJECT = "demo-codeex"
 TOKEN_S = 3600
+# What the ids of disabled accounts begin with.
+DISABLED = "disabled-"
+# Those of accounts of which the emulator says that it does not know at the moment.
+UNKNOWABLE = "unknowable-"
 
 
 class AuthEmulator:
@@ -48,6 +53,14 @@ class _Handler(BaseHTTPRequestHandler):
             _Handler.users += 1
             uid = f"anonymous-{_Handler.users}"
             self._answer(200, {**_signed_in(uid), "kind": "identitytoolkit#SignupNewUserResponse"})
+        elif path.endswith(f"/projects/{PROJECT}/accounts:lookup"):
+            assert self.headers["authorization"] == "Bearer owner"
+            asked_for = asked["localId"]
+            assert isinstance(asked_for, list)
+            name = str(asked_for[0])
+            user: JsonObject = {"localId": name, "validSince": "0"}
+            user["disabled"] = name.startswith(DISABLED)
+            self._answer(503 if name.startswith(UNKNOWABLE) else 200, {"users": [user]})
         elif path.endswith("/accounts:lookup"):
             self._answer(200, {"users": [{"localId": _uid(str(asked["idToken"]))}]})
         else:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from cryptography.hazmat.primitives import serialization
 
+from infra.package import ROOT
 from shared.edge.google_calls import (
     CALL_TIMEOUT_S,
     RENEW_BEFORE_S,
@@ -28,6 +33,7 @@ from shared.edge.revocation import (
 )
 from shared.errors import StoreUnavailable, Unauthenticated
 from shared.providers.http import HttpPool
+from tests.support.tokens import PROJECT, private_key
 from tests.support.virtual_time import START_WALL, ManualClock
 
 ALICE = Identity("alice", auth_time=START_WALL - 600)
@@ -251,3 +257,54 @@ async def test_without_credentials_it_is_503_and_tried_again() -> None:
         with pytest.raises(StoreUnavailable):
             await own.bearer()
     assert CALL_TIMEOUT_S < 5
+
+
+PROBE = """
+import asyncio, sys
+from shared.clock import SystemClock
+from shared.edge.google_calls import OwnAccount, default_token
+
+assert "google.auth" not in sys.modules
+own = OwnAccount(SystemClock(), default_token)
+print(asyncio.run(own.bearer()))
+"""
+
+
+async def test_the_environments_own_credentials_sign_the_house_in(tmp_path: Path) -> None:
+    """A key file stands for the metadata server: google-auth treats them alike."""
+    asked: list[bytes] = []
+
+    async def token(request: web.Request) -> web.Response:
+        asked.append(await request.read())
+        return web.json_response({"access_token": "own-token", "expires_in": 3600})
+
+    app = web.Application()
+    app.router.add_post("/token", token)
+    server = TestServer(app)
+    await server.start_server()
+    key = private_key("key-1").private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    account = {
+        "type": "service_account",
+        "project_id": PROJECT,
+        "private_key": key.decode(),
+        "client_email": "chat@project.iam.gserviceaccount.com",
+        "token_uri": str(server.make_url("/token")),
+    }
+    file = tmp_path / "account.json"
+    for content, expected in ((json.dumps(account), "own-token\n"), ("{}", "")):
+        file.write_text(content)
+        probe = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", PROBE),
+            env={"PYTHONPATH": str(ROOT), "GOOGLE_APPLICATION_CREDENTIALS": str(file)},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, errors = await probe.communicate()
+        assert out.decode() == expected, errors.decode()
+    assert b"StoreUnavailable" in errors
+    assert len(asked) == 1
+    await server.close()
