@@ -1,8 +1,8 @@
 """Google's REST interfaces that only the house may call: JSON over the instance's one HTTP session,
 signed in as its own service account.
 
-firebase-admin would do the same with blocking calls of its own and some 40 MB of libraries more;
-two small requests do not need it. google-auth finds the credentials, in a thread and on first use.
+firebase-admin would do the same with blocking calls over an HTTP client of its own; two small
+requests do not need it. google-auth finds the credentials, in a thread and on first use.
 """
 
 from __future__ import annotations
