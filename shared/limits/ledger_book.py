@@ -364,9 +364,13 @@ class ProviderBook:
         return itertools.chain(self._waiting.values(), self._missed)
 
     def _relimit(self, model: str, limits: CardLimits) -> ModelDesk:
-        """The desk of a model, new or under new limits."""
-        self._ceiling = limits.provider
+        """The desk of a model, new or under new limits, by which nothing is held yet."""
         desk = self._desks.get(model)
+        if limits.provider != self._ceiling:
+            self._lease.give_up()
+        elif desk is not None and limits.model != desk.limits.model:
+            self._lease.give_up(model)
+        self._ceiling = limits.provider
         if desk is None:
             desk = self._desks[model] = ModelDesk(limits)
             desk.closed = self._closure(model)
