@@ -71,7 +71,7 @@ class JobWorker:
         except (CapacityExhausted, StoreUnavailable) as error:
             return await self._give_back(run, hold_s(run.job, error), counted=False)
         except CodeexError as error:
-            if error.status >= 500 and run.job.attempts < MAX_ATTEMPTS:
+            if error.status >= 500 and run.job.attempts - run.job.lost < MAX_ATTEMPTS:
                 return await self._give_back(run, retry_s(run.job, error), counted=True)
             await run.fail(error)
         except asyncio.CancelledError:
