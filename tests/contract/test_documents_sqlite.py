@@ -119,8 +119,7 @@ async def test_a_deleted_file_is_left_by_whoever_had_it_open(tmp_path: Path) -> 
     old = sqlite_store(tmp_path)
     await old.set("a/b", {"n": 1})
     assert await old.get("a/b") is not None
-    for path in tmp_path.glob(f"{FILE}*"):
-        path.unlink()
+    _delete(tmp_path)
     new = sqlite_store(tmp_path)
     await new.set("a/c", {"n": 2})
     assert await old.get("a/b") is None
@@ -257,3 +256,8 @@ def _one_more(found: Document | None) -> dict[str, int]:
     old = found.data["n"] if found is not None else 0
     assert isinstance(old, int)
     return {"n": old + 1}
+
+
+def _delete(folder: Path) -> None:
+    for path in folder.glob(f"{FILE}*"):
+        path.unlink()
