@@ -208,6 +208,11 @@ class ProviderBook:
 
     # ------------------------------------------------------------------------------- questions
 
+    @property
+    def provider_closed(self) -> bool:
+        """Whether nothing of the provider may be asked now."""
+        return self._closed is not None and self._monotonic() < self._closed.until
+
     def closed(self, model: str) -> Refusal | None:
         """Why the provider or the model may not be asked now."""
         now, desk = self._monotonic(), self._desks.get(model)
