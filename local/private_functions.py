@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import itertools
 import logging
 import random
 from collections.abc import Mapping
@@ -22,15 +23,18 @@ from local.tasks_runner import TasksRunner
 from local.tasks_target import HttpTarget, Target
 from shared.clock import Clock
 from shared.composition.stores import BULK, INTERACTIVE
+from shared.jobs.job import SKEW_S
+from shared.jobs.run import LEASE_S
 from shared.storage.documents import DocumentStore
 
 PREFIX = "/_private/"
 PRIVATE = ("worker", "health-cron")
 SWEEP_PATH = "/cron/health"
-# As Terraform's schedule (R20.1), and soon after a start: work may have lost its ticket when the
-# process was killed.
-SWEEP_EVERY_S = 300.0
-FIRST_SWEEP_S = 5.0
+# As Terraform's schedule.
+SWEEP_EVERY_S = 60.0
+# Soon after a start work may have lost its ticket when the process before was killed, and a little
+# later the lease of what that process worked on is over.
+FIRST_SWEEPS_S = (5.0, LEASE_S + SKEW_S)
 # As Terraform's queues: the worker takes four at a time.
 _RETRY = Retry(max_attempts=-1, min_backoff_s=1.0, max_backoff_s=60.0, max_doublings=6)
 QUEUES = (
@@ -106,9 +110,8 @@ class Platform:
             group.create_task(self._schedule())
 
     async def _schedule(self) -> None:
-        await self._clock.sleep(FIRST_SWEEP_S)
-        while True:
+        for pause_s in itertools.chain(FIRST_SWEEPS_S, itertools.repeat(SWEEP_EVERY_S)):
+            await self._clock.sleep(pause_s)
             answer = await self._cron.post(SWEEP_PATH, {}, b"")
             if not answer.succeeded:
                 _log.warning("The health cron ended in %s.", answer.status or "no answer")
-            await self._clock.sleep(SWEEP_EVERY_S)

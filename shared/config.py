@@ -187,6 +187,8 @@ def parse_config(data: Mapping[str, object]) -> RuntimeConfig:
 def survey_config(data: Mapping[str, object]) -> tuple[RuntimeConfig, list[str]]:
     """As much of a configuration as is right, and every problem of the rest with its path.
 
+    Types are taken by the letter: true is no number and "5" is none, so that a slip is told and
+    not obeyed.
     A wrong rule, model or limit is left out by itself, anything else with its section, so that
     what remains can be checked further in the same pass.
     """
@@ -194,20 +196,42 @@ def survey_config(data: Mapping[str, object]) -> tuple[RuntimeConfig, list[str]]
     rest = dict(data)
     while rest:
         try:
-            return RuntimeConfig.model_validate_json(json.dumps(rest)), problems
+            return RuntimeConfig.model_validate_json(json.dumps(rest), strict=True), problems
         except ValidationError as error:
+            told: dict[tuple[str, ...], list[str]] = {}
             for item in error.errors(include_url=False, include_input=False):
-                path = [str(part) for part in item["loc"] if part != "[key]"]
-                problems.append(f"{'.'.join(path) or 'configuration'}: {item['msg']}")
+                path = _path(rest, item["loc"], missing=item["type"] == "missing")
+                told.setdefault(path, []).append(item["msg"])
+            for path, messages in told.items():
+                said = ", or ".join(dict.fromkeys(messages))
+                problems.append(f"{'.'.join(path) or 'configuration'}: {said}")
                 rest = _without(rest, path)
     return RuntimeConfig.model_construct(), problems
+
+
+def _path(
+    data: Mapping[str, object], location: tuple[int | str, ...], *, missing: bool
+) -> tuple[str, ...]:
+    """The keys that lead to a problem. pydantic also names the form of a value it tried there
+    (``list[int]``, ``[key]``), which nobody wrote."""
+    path: list[str] = []
+    here: object = data
+    for part in location:
+        if isinstance(here, Mapping) and (part in here or (missing and part == location[-1])):
+            here = here.get(str(part))
+        elif isinstance(here, list) and isinstance(part, int):
+            here = here[part]
+        else:
+            continue
+        path.append(str(part))
+    return tuple(path)
 
 
 # Sections whose entries stand alone.
 _TABLES = frozenset({"rules", "limits", "models"})
 
 
-def _without(data: dict[str, object], path: list[str]) -> dict[str, object]:
+def _without(data: dict[str, object], path: tuple[str, ...]) -> dict[str, object]:
     """``data`` without the entry or section that ``path`` leads into."""
     if not path:
         return {}

@@ -46,7 +46,7 @@ locals {
     health-cron = {
       description   = "CODEEX Router: finds lost work, called by Cloud Scheduler"
       public        = false
-      timeout       = 240
+      timeout       = 55
       memory        = "512Mi"
       concurrency   = 1
       min_instances = 0

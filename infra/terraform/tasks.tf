@@ -70,9 +70,9 @@ resource "google_cloud_scheduler_job" "health" {
   name             = "codeex-health"
   region           = var.region
   description      = "Finds work of CODEEX Router whose task was lost"
-  schedule         = "*/5 * * * *"
+  schedule         = "* * * * *"
   time_zone        = "Etc/UTC"
-  attempt_deadline = "240s"
+  attempt_deadline = "55s"
 
   # The next run comes soon enough.
   retry_config {

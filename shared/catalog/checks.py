@@ -8,11 +8,13 @@ from shared.catalog.lifecycle import parse_day
 from shared.catalog.registry import LOCAL_PREFIX, local_card, overridden
 from shared.catalog.rules import LONG_CONTEXT_WINDOW, can_serve, needed_capability
 from shared.catalog.terms import ProviderTerms
-from shared.config import ModelOverride, Rule, RuntimeConfig
+from shared.config import Condition, ModelOverride, Rule, RuntimeConfig
 from shared.model import Category, ModelCard
 from shared.settings import PROVIDERS
 
 FREE_TIERS = ("quota", "credit", "none", "unknown")
+LOCAL_PROVIDER = "local"
+LAST_HOUR = 23
 _DATES = ("released", "shutdown_date", "last_seen", "serves_from")
 
 
@@ -60,7 +62,7 @@ def override_problems(config: RuntimeConfig, known: frozenset[str]) -> Iterator[
         if target is not None and not _may_exist(target, known):
             yield f"models.{model_id}.replacement: unknown model {target!r}"
     for name in config.limits:
-        if name not in PROVIDERS and name != "local" and not _may_exist(name, known):
+        if name not in (*PROVIDERS, LOCAL_PROVIDER) and not _may_exist(name, known):
             yield f"limits.{name}: neither a provider nor a model"
 
 
@@ -123,11 +125,38 @@ def rule_problems(
             yield f"rules.{category.value}: the rule is missing"
             continue
         where = f"rules.{category.value}"
-        for entry in rule.entries:
+        for at, entry in enumerate(rule.entries):
+            for number, condition in enumerate(entry.conditions):
+                problem = _condition_problem(condition)
+                if problem is not None:
+                    yield f"{where}.entries.{at}.conditions.{number}: {problem}"
             if entry.model not in known:
                 yield f"{where}: unknown model {entry.model!r}"
             elif entry.model in cards:
                 yield from _gaps(where, category, entry.model, cards)
+
+
+def _condition_problem(condition: Condition) -> str | None:
+    """Why it could never hold, whatever is asked: refused rather than silently never met."""
+    field, op, value = condition.field, condition.op, condition.value
+    values = value if isinstance(value, list) else [value]
+    if (op == "IN") is not isinstance(value, list):
+        return "IN takes a list, the other operators one value"
+    if field in ("TOKEN_COUNT", "TIME_OF_DAY"):
+        if not all(isinstance(one, int) and not isinstance(one, bool) for one in values):
+            return f"{field} is compared with whole numbers"
+        if field == "TIME_OF_DAY" and not all(0 <= int(one) <= LAST_HOUR for one in values):
+            return f"TIME_OF_DAY is an hour of UTC, 0 to {LAST_HOUR}"
+        return None
+    if op in ("GT", "LT"):
+        return f"{field} is compared by EQ or IN"
+    if field == "PROVIDER_AVAILABLE":
+        if isinstance(value, bool):
+            return None
+        if not all(one in (*PROVIDERS, LOCAL_PROVIDER) for one in values):
+            return "PROVIDER_AVAILABLE takes true, false or names of providers"
+        return None
+    return None if all(isinstance(one, str) for one in values) else f"{field} is compared with text"
 
 
 def _gaps(

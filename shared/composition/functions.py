@@ -19,7 +19,7 @@ from shared.edge.embeddings import EmbeddingsEndpoint
 from shared.edge.models import ModelsEndpoint
 from shared.edge.preferences import PreferencesEndpoint
 from shared.edge.records import Recorder
-from shared.errors import FeatureDisabled, NotFound
+from shared.errors import NotFound
 from shared.jobs.queue import JobQueue
 from shared.messages import JsonObject
 from shared.model import Lifecycle
@@ -38,7 +38,8 @@ def make_app(function: str, services: Services) -> EdgeApp:
 
 def _chat(services: Services) -> EdgeApp:
     recorder = _recorder("chat", services)
-    chat = ChatEndpoint(services.chat, services.clock, recorder.record, services.jobs)
+    jobs = services.jobs if services.takes_jobs else None
+    chat = ChatEndpoint(services.chat, services.clock, recorder.record, jobs)
     models = ModelsEndpoint(
         lambda: services.state.catalog,
         services.health,
@@ -141,11 +142,10 @@ def _health_cron(services: Services) -> EdgeApp:
 
 
 def _queue(services: Services) -> JobQueue:
-    """Raises ``FeatureDisabled`` where nobody would send a job's tickets."""
-    if services.jobs is None:
-        raise FeatureDisabled(
-            "this deployment does no jobs: set TASKS_QUEUE, TASKS_LOCATION, WORKER_URL and "
-            "TASKS_SERVICE_ACCOUNT"
+    if not services.takes_jobs:
+        services.log.error(
+            "nothing has a worker come for jobs: set TASKS_QUEUE, TASKS_LOCATION, WORKER_URL, "
+            "TASKS_SERVICE_ACCOUNT and GOOGLE_CLOUD_PROJECT"
         )
     return services.jobs
 

@@ -86,7 +86,7 @@ class Services:
     follower: ConfigFollower
     upkeep: Upkeep
     job_store: JobStore
-    jobs: JobQueue | None  # None: nobody would send their tickets
+    jobs: JobQueue
     since: float  # Unix s at which this instance began
     chat: ChatPipeline
     embedder: EmbeddingPipeline
@@ -100,6 +100,11 @@ class Services:
     # Whether the instance has been told to stop (``shutdown.py``).
     stopping: Callable[[], bool] = _never
     apps: dict[str, EdgeApp] = field(default_factory=dict)
+
+    @property
+    def takes_jobs(self) -> bool:
+        """Whether work can be handed in as a job: something has a worker come for it."""
+        return self.stores.tasks is not None
 
     @property
     def salt(self) -> bytes:
@@ -183,9 +188,6 @@ def build_services(
     if local is not None:
         local_models = LocalModels(local, state, lambda: runtime.config.models, clock)
     job_store = JobStore(documents, stores.blobs, clock, rng)
-    jobs = None
-    if stores.tasks is not None:
-        jobs = JobQueue(job_store, stores.tasks, clock, line.capacity_returns)
     preference_store = PreferenceStore(documents)
     preferences = KnownPreferences(preference_store, clock)
     api_keys = KeyStore(documents, clock, secret_rng or random.SystemRandom())
@@ -208,7 +210,7 @@ def build_services(
         follower=follower,
         upkeep=Upkeep(follower, statistics, ledger, log),
         job_store=job_store,
-        jobs=jobs,
+        jobs=JobQueue(job_store, stores.tasks, clock, line.capacity_returns),
         since=clock.wall(),
         chat=ChatPipeline(state, executor, clock, local_models, preferences),
         embedder=EmbeddingPipeline(

@@ -32,6 +32,8 @@ HISTORY = f"{PATH}/history"
 MAX_STORED_BYTES = 256 * 1024
 # Problems told at once; who has more finds them in the next answer.
 MAX_PROBLEMS = 100
+# Characters of each: a name in it may be of any length.
+MAX_PROBLEM = 500
 # Administrators that change at the same moment, each of which may come first once.
 ATTEMPTS = 12
 # Seconds at most before another attempt, per attempt made: who met must part.
@@ -215,10 +217,10 @@ class ConfigStore:
 
 def refusal(problems: Sequence[str]) -> InvalidRequest:
     """The error for a configuration with these problems, a line each."""
-    told = list(problems[:MAX_PROBLEMS])
+    told = [problem[:MAX_PROBLEM] for problem in problems[:MAX_PROBLEMS]]
     if len(problems) > MAX_PROBLEMS:
         told.append(f"and {len(problems) - MAX_PROBLEMS:,} more")
-    path, colon, _ = problems[0].partition(": ")
+    path, colon, _ = told[0].partition(": ")
     return InvalidRequest(
         "nothing was changed, because the configuration would not be right: " + "; ".join(told),
         param=path if colon else None,

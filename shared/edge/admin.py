@@ -14,11 +14,11 @@ from shared.clock import Clock
 from shared.configuration.following import ConfigFollower
 from shared.configuration.stored import ConfigStore
 from shared.edge.admin_config import ConfigPages
-from shared.edge.admin_query import whole_number
 from shared.edge.app import Handler, Routes
 from shared.edge.asgi import HttpRequest, send_json
 from shared.edge.audit import AuditLog
 from shared.edge.call import Call
+from shared.edge.query import whole_number
 from shared.errors import Forbidden
 from shared.messages import JsonObject, JsonValue
 from shared.pipeline.statistics_reading import MAX_HOURS, StatisticsReader, peaks

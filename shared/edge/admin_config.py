@@ -10,11 +10,11 @@ from shared.config import RuntimeConfig, SettingsError
 from shared.configuration.following import ConfigFollower
 from shared.configuration.patching import leaves
 from shared.configuration.stored import Beside, Change, ConfigStore, Outcome, Stored
-from shared.edge.admin_query import whole_number
 from shared.edge.asgi import HttpRequest, refuse_form_bodies, send_json
 from shared.edge.audit import AuditLog, Entry
 from shared.edge.call import Call
 from shared.edge.json_body import integer_in, load_object, wrong
+from shared.edge.query import whole_number
 from shared.messages import JsonObject, JsonValue
 from shared.model import Category
 from shared.storage.writes import Write

@@ -87,7 +87,7 @@ def _too_large(limit: int) -> PayloadTooLarge:
 def refuse_form_bodies(request: HttpRequest) -> None:
     """Raises ``InvalidRequest`` for multipart bodies where JSON is expected."""
     kind = request.headers.get(b"content-type", b"")
-    if kind.startswith(b"multipart/"):
+    if kind[:10].lower() == b"multipart/":
         raise InvalidRequest("this endpoint takes JSON: send content-type application/json")
 
 

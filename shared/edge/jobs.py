@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs, unquote
+from urllib.parse import unquote
 
 from starlette.types import Send
 
 from shared.edge.asgi import HttpRequest, send_json
 from shared.edge.call import Call
-from shared.edge.json_body import wrong
+from shared.edge.query import last_value, whole_number
 from shared.jobs.queue import JobQueue, not_found
 from shared.messages import JsonObject
 
@@ -28,8 +28,8 @@ class JobsEndpoint:
 
     async def listing(self, http: HttpRequest, send: Send, call: Call) -> None:
         """``GET /v1/jobs``: newest first, ``limit`` of them, ``after`` the last one of a page."""
-        asked = _query(http)
-        limit, after = _limit(asked.get("limit")), asked.get("after")
+        limit = whole_number(http, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
+        after = last_value(http, "after")
         page = await self._queue.list(call.identity.uid, limit, after)
         body: JsonObject = {
             "object": "list",
@@ -58,20 +58,3 @@ def _identifier(path: str) -> str:
     if not identifier.isascii() or not identifier.isprintable() or "/" in identifier:
         raise not_found()
     return identifier
-
-
-def _query(http: HttpRequest) -> dict[str, str]:
-    """The last value of each parameter."""
-    found = parse_qs(http.query.decode("latin-1"), keep_blank_values=True, max_num_fields=100)
-    return {name: values[-1] for name, values in found.items()}
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return DEFAULT_LIMIT
-    if not (text.isascii() and text.isdigit() and len(text) <= 3):
-        wrong("limit", f"must be a whole number from 1 to {MAX_LIMIT}")
-    limit = int(text)
-    if not 1 <= limit <= MAX_LIMIT:
-        wrong("limit", f"must be a whole number from 1 to {MAX_LIMIT}")
-    return limit

@@ -51,7 +51,8 @@ class Job:
 
     ``claim`` names the worker's run that holds it, or that finished it; ``lease_until`` is when
     others may take it from there. ``due`` is when the sweep looks at it. ``attempts`` counts runs
-    that began and were not given back for want of capacity (``holds`` counts those). ``payload``
+    that began and were not given back for want of capacity (``holds`` counts those); of them
+    ``lost`` are those whose worker died. ``payload``
     and ``result`` are JSON as text, or empty where ``payload_blob`` or ``result_blob`` names it.
     """
 
@@ -75,6 +76,7 @@ class Job:
     done: int = 0
     total: int = 1
     attempts: int = 0
+    lost: int = 0
     holds: int = 0
     claim: str = ""
     lease_until: float = 0.0
@@ -128,6 +130,10 @@ class Job:
             attempts=self.attempts if counted else max(0, self.attempts - 1),
             holds=self.holds if counted else self.holds + 1,
         )
+
+    def abandoned(self, now: float, delay_s: float) -> Job:
+        """Back in the queue because its worker died."""
+        return replace(self.requeued(now, delay_s, counted=True), lost=self.lost + 1)
 
     def ticketed(self, now: float) -> Job:
         """With a new ticket under way."""
@@ -248,6 +254,7 @@ _PLAIN = (
     "done",
     "total",
     "attempts",
+    "lost",
     "holds",
     "claim",
     "lease_until",

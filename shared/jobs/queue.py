@@ -33,15 +33,17 @@ class Page:
 
 
 class Tickets:
-    """Has a worker come for the best job of a queue."""
+    """Has a worker come for the best job of a queue. Without ``tasks`` none can be made."""
 
     __slots__ = ("_tasks",)
 
-    def __init__(self, tasks: Tasks) -> None:
+    def __init__(self, tasks: Tasks | None) -> None:
         self._tasks = tasks
 
     async def send(self, queue: str, delay_s: float = 0.0) -> bool:
         """Whether a ticket was surely made; the sweep finds the jobs of those that were not."""
+        if self._tasks is None:
+            return False
         delay = delay_s + LATE_S if delay_s > 0.0 else 0.0
         body: JsonObject = {"queue": queue}
         try:
@@ -55,14 +57,16 @@ class Tickets:
 
 class JobQueue:
     """Jobs as their owners see them. ``capacity_returns``: seconds until providers have capacity
-    again, 0 where they have some. Every call can raise ``StoreUnavailable``."""
+    again, 0 where they have some. ``tasks`` None: jobs that are there can be seen, cancelled and
+    worked on, but nothing has a worker come for them, so none is to be handed in. Every call can
+    raise ``StoreUnavailable``."""
 
     __slots__ = ("_capacity_returns", "_clock", "store", "tickets")
 
     def __init__(
         self,
         store: JobStore,
-        tasks: Tasks,
+        tasks: Tasks | None,
         clock: Clock,
         capacity_returns: Callable[[], float],
     ) -> None:

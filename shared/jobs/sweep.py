@@ -16,9 +16,15 @@ from shared.storage.errors import PreconditionFailed
 
 # Jobs of each state one sweep looks at; the next one goes on.
 LIMIT = 200
-# Workers a job may outlive. More than the attempts at a fault: a worker that dies is mostly not the
-# job's doing (a deployment, a crash beside it); a job that kills its worker has to end as well.
-MAX_LOST = 5
+# Workers a job may outlive. Many more than the attempts at a fault: a worker that dies is mostly
+# not the job's doing (a deployment, a machine gone), and the steps that were done are kept. A job
+# that kills its worker has to end as well; as it takes ever longer to come back, it is not in the
+# way of the others. Cloud Tasks, too, makes 100 attempts where nothing else is said
+# (https://cloud.google.com/tasks/docs/configuring-queues#retry).
+MAX_LOST = 100
+# Seconds until a job whose worker was lost may run again: none the first times, then ever longer.
+FREE_LOSSES = 5
+LONGEST_WAIT_S = 60.0
 
 
 @dataclass(slots=True)
@@ -29,6 +35,11 @@ class SweepReport:
     abandoned: int = 0
     failed: int = 0
     tickets: int = 0
+
+
+def lost_wait_s(lost: int) -> float:
+    """Seconds that a job waits whose worker was lost for the ``lost``-th time."""
+    return min(LONGEST_WAIT_S, max(0.0, float(lost - FREE_LOSSES)))
 
 
 class Sweep:
@@ -44,16 +55,19 @@ class Sweep:
         """One sweep. Raises ``StoreUnavailable``."""
         report = SweepReport()
         for job in await self._queue.store.due(State.RUNNING, LIMIT):
-            if job.attempts >= MAX_LOST:
+            lost = job.lost + 1
+            if lost >= MAX_LOST:
                 error = Internal(
-                    f"the worker of this job was lost {job.attempts} times; send it again, or "
-                    "with less at once"
+                    f"the worker of this job was lost {lost} times; send it again, or with less "
+                    "at once"
                 )
                 if await self._move(job.failed(self._clock.wall(), error)):
                     report.failed += 1
-            elif await self._move(job.requeued(self._clock.wall(), 0.0, counted=True)):
+                continue
+            wait_s = lost_wait_s(lost)
+            if await self._move(job.abandoned(self._clock.wall(), wait_s)):
                 report.abandoned += 1
-                report.tickets += await self._queue.tickets.send(job.queue)
+                report.tickets += await self._queue.tickets.send(job.queue, wait_s)
         for job in await self._queue.store.due(State.QUEUED, LIMIT):
             if await self._move(job.ticketed(self._clock.wall())):
                 report.overdue += 1

@@ -30,6 +30,8 @@ HOLD_S, HOLD_GROWTH, LONGEST_HOLD_S = 8.0, 1.5, 600.0
 # Cloud Tasks waits 1,800 s for an answer (contract, One address: ``worker``); this leaves room to
 # write down what became of the job.
 RUN_LIMIT_S = 1_700.0
+# An instance that is told to stop has so long to hand back what it works on.
+HAND_BACK_S = 2.0
 
 
 class JobWorker:
@@ -69,9 +71,12 @@ class JobWorker:
         except (CapacityExhausted, StoreUnavailable) as error:
             return await self._give_back(run, hold_s(run.job, error), counted=False)
         except CodeexError as error:
-            if error.status >= 500 and run.job.attempts < MAX_ATTEMPTS:
+            if error.status >= 500 and run.job.attempts - run.job.lost < MAX_ATTEMPTS:
                 return await self._give_back(run, retry_s(run.job, error), counted=True)
             await run.fail(error)
+        except asyncio.CancelledError:
+            await self._hand_back(run)
+            raise
         return True
 
     async def _work(self, run: Run, handler: Handler) -> JsonValue:
@@ -95,6 +100,15 @@ class JobWorker:
     async def _give_back(self, run: Run, delay_s: float, *, counted: bool) -> bool:
         await run.give_back(delay_s, counted=counted)
         return await self._queue.tickets.send(run.job.queue, delay_s)
+
+    async def _hand_back(self, run: Run) -> None:
+        """The instance stops: another worker takes the job up at once instead of when the lease is
+        over, and it counts as no attempt. Where that fails, the lease is what there is."""
+        try:
+            async with asyncio.timeout(HAND_BACK_S):
+                await self._give_back(run, 0.0, counted=False)
+        except (LeaseLost, TimeoutError):
+            return
 
 
 def hold_s(job: Job, error: CodeexError) -> float:

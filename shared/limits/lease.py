@@ -102,6 +102,7 @@ class Lease:
 
     __slots__ = (
         "_batch",
+        "_change",
         "_history",
         "ahead",
         "journal",
@@ -123,6 +124,7 @@ class Lease:
         # What was written, as long as it lies in the last 60 s (``used_lately``).
         self._history: Journal = {}
         self._batch = 0
+        self._change: Change | None = None  # the one begun last
 
     def can(self, model: str, cost: Amount, bulk: bool) -> bool:
         """Whether a permit of that cost is left (the lease's end is the caller's to check)."""
@@ -170,6 +172,20 @@ class Lease:
         elif pool is not None:
             pool.tokens = min(pool.tokens, remaining)
 
+    def give_up(self, model: str | None = None) -> None:
+        """Hand out no permit of a model's (None: of any) that was granted until now: other limits
+        hold. The document learns of it with the next write, of one under way nothing is taken."""
+        pools = [*self.models.values(), self.whole]
+        if model is not None:
+            pools = [pool for name, pool in self.models.items() if name == model]
+        for pool in pools:
+            pool.requests = pool.tokens = pool.characters = 0
+        self._batch += 1  # what comes back from requests under way is not handed out either
+        if self._change is not None:
+            self._change.resizes = [
+                each for each in self._change.resizes if all(each.pool is not one for one in pools)
+            ]
+
     def left(self) -> tuple[Amount, dict[str, Amount]]:
         """What is left in all, and by model."""
         return self.whole.left(), {
@@ -186,7 +202,7 @@ class Lease:
     def begin(self, size: LeaseSize) -> Change:
         """Turn towards a new size: what is over it is given up at once, what is more comes with
         ``commit``. The journal so far goes with the change."""
-        change = Change(self.journal)
+        change = self._change = Change(self.journal)
         self.journal = {}
         self._batch += 1
         for model in size.models:

@@ -57,7 +57,7 @@ class ModelDesk:
         if self.closed is not None and now < self.closed.until:
             return self.closed
         most = self._most_for_bulk if bulk else self._most
-        if most.requests < 1:
+        if most.requests < 1 or most.tokens < 1 <= tokens or most.characters < 1 <= characters:
             return NONE_ALLOWED
         if tokens > most.tokens or characters > most.characters:
             return TOO_LARGE

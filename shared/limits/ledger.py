@@ -181,6 +181,11 @@ class QuotaLedger:
         book = self._books.get(card.provider)
         return None if book is None else book.closed(card.id)
 
+    def provider_closed(self, provider: str) -> bool:
+        """Whether none of the provider's models may be asked now."""
+        book = self._books.get(provider)
+        return book is not None and book.provider_closed
+
     def utilization(self, card: ModelCard) -> float:
         """Used share of the tightest limit that binds the card, in [0, 1] (R6.9, P34)."""
         limits = self._limits_of(card)

@@ -208,6 +208,11 @@ class ProviderBook:
 
     # ------------------------------------------------------------------------------- questions
 
+    @property
+    def provider_closed(self) -> bool:
+        """Whether nothing of the provider may be asked now."""
+        return self._closed is not None and self._monotonic() < self._closed.until
+
     def closed(self, model: str) -> Refusal | None:
         """Why the provider or the model may not be asked now."""
         now, desk = self._monotonic(), self._desks.get(model)
@@ -364,9 +369,13 @@ class ProviderBook:
         return itertools.chain(self._waiting.values(), self._missed)
 
     def _relimit(self, model: str, limits: CardLimits) -> ModelDesk:
-        """The desk of a model, new or under new limits."""
-        self._ceiling = limits.provider
+        """The desk of a model, new or under new limits, by which nothing is held yet."""
         desk = self._desks.get(model)
+        if limits.provider != self._ceiling:
+            self._lease.give_up()
+        elif desk is not None and limits.model != desk.limits.model:
+            self._lease.give_up(model)
+        self._ceiling = limits.provider
         if desk is None:
             desk = self._desks[model] = ModelDesk(limits)
             desk.closed = self._closure(model)

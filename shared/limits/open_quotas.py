@@ -49,6 +49,10 @@ class OpenQuotas:
     def tighten(self, card: ModelCard, signal: LimitSignal) -> None:
         """There is no limit to lower."""
 
+    def provider_closed(self, provider: str) -> bool:
+        """Never."""
+        return False
+
     def closed(self, card: ModelCard) -> Refusal | None:
         """Never."""
         return None

@@ -27,8 +27,10 @@ DUE_AFTER_S = 30.0
 KEPT = timedelta(days=400)
 # Field of the number of the latest write of each instance.
 WRITERS = "writers"
+# Seconds for a write or a read: a response waits for it (``upkeep.py``).
+TIMEOUT_S = 2.0
 # A write that ended without an answer has been made by then, or never will be: both stores end a
-# call within its time (5 s).
+# call within its time.
 SETTLED_AFTER_S = 15.0
 # Firestore takes 500 transforms of one document in a commit (quotas, "Writes and transactions").
 MAX_INCREMENTS = 400
@@ -107,7 +109,7 @@ class StatisticsFlusher:
         doubtful = self._doubtful
         if doubtful is None or self._clock.monotonic() < doubtful.at + SETTLED_AFTER_S:
             return
-        document = await self._documents.get(doubtful.path)
+        document = await self._documents.get(doubtful.path, timeout_s=TIMEOUT_S)
         writers = document.data.get(WRITERS) if document is not None else None
         latest = writers.get(self._id) if isinstance(writers, dict) else None
         if not isinstance(latest, int) or latest < doubtful.number:
@@ -129,7 +131,7 @@ class StatisticsFlusher:
             WRITERS: {self._id: self._number},
             **_increments(figures),
         }
-        await self._documents.set(path, data, merge=True)
+        await self._documents.set(path, data, merge=True, timeout_s=TIMEOUT_S)
         self._doubtful = None
 
 

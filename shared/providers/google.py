@@ -34,7 +34,7 @@ from shared.settings import ProviderSettings
 
 _API = "/v1beta"
 # How long the usage may take once the answer has ended, in seconds; it comes with the end.
-END_GRACE_S = 1.0
+END_GRACE_S = 2.0
 _PAGE_SIZE = 1000
 # More pages than any list of models has; a server that repeats its token ends here.
 _MAX_PAGES = 20

@@ -26,7 +26,7 @@ from shared.tokens import estimate_tokens
 
 # How long usage and the end mark may take once every choice has ended, in seconds: the answer is
 # there, a server that never closes must not hold it up.
-END_GRACE_S = 1.0
+END_GRACE_S = 2.0
 _SSE_STARTS = (b"data:", b"event:", b":")
 
 

@@ -73,6 +73,10 @@ class Utilization(Protocol):
         """Why nobody may ask it now, by the word of any instance; None: nothing is in the way."""
         ...
 
+    def provider_closed(self, provider: str, /) -> bool:
+        """Whether none of a provider's models may be asked now, by the word of any instance."""
+        ...
+
 
 class Quotas(Utilization, Protocol):
     """The permits without which nobody is asked (R6, P70). Times are monotonic seconds."""

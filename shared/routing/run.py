@@ -37,6 +37,8 @@ from shared.routing.running import Running
 
 # R5.9: more attempts beyond the first than this is a warning.
 DEEP = 3
+# A silent store costs one request this long in all (s); then only permits that are held serve.
+STORE_PATIENCE_S = 0.6
 # A clock's grain: a wait is never shorter, so that a moment just reached is really past.
 GRAIN_S = 0.001
 # Silence and cuts this close to the deadline are the deadline's doing, not the model's.
@@ -68,8 +70,9 @@ class Run:
     started: float = field(init=False)
     # Its place in the line, kept from one wait to the next.
     place: Place | None = None
-    # The store was in the way of a permit.
+    # The store was in the way of a permit, and was waited for so long.
     store: StoreUnavailable | None = None
+    store_s: float = 0.0
 
     def __post_init__(self) -> None:
         patience = self.request.options.patience_s
@@ -174,14 +177,17 @@ class Run:
         self, place: int, card: ModelCard, tokens: int, known: Refusal | None
     ) -> Permit | Refusal | None:
         """What the store says; None: it is in the way."""
-        parts, answered = self.parts, False
+        parts, answered, asked = self.parts, False, self.parts.clock.monotonic()
         try:
+            if known is None and self.store is not None and self.store_s >= STORE_PATIENCE_S:
+                raise self.store
             found = await parts.account.ask(card, self.request, tokens, known, self.deadline)
             answered = True
             return found
         except StoreUnavailable as error:
             answered = True
             self.store = error
+            self.store_s += parts.clock.monotonic() - asked
             self.order.ban(place)
             return None
         finally:

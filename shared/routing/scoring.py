@@ -117,7 +117,9 @@ class Scorer:
         return any(isinstance(name, str) and self._reachable(name) for name in names)
 
     def _reachable(self, provider: str) -> bool:
-        return self.enabled(provider) and self.health.provider_open(provider)
+        if not self.enabled(provider) or not self.health.provider_open(provider):
+            return False
+        return not self.utilization.provider_closed(provider)
 
 
 def is_local(card: ModelCard) -> bool:

@@ -21,7 +21,7 @@ from shared.storage.paths import collection_id
 from shared.storage.queries import Near, Search
 from shared.storage.searching import find
 from shared.storage.sqlite_codec import dumps, loads
-from shared.storage.sqlite_file import open_file, open_memory
+from shared.storage.sqlite_file import identity, open_file, open_memory
 from shared.storage.sqlite_lane import InlineLane, Lane, ThreadLane
 from shared.storage.sqlite_rows import candidates, read_documents
 from shared.storage.sqlite_vectors import Vectors
@@ -43,6 +43,10 @@ def expiring_collections() -> frozenset[str]:
     return frozenset(json.loads(Path(__file__).with_name("expiring.json").read_text("utf-8")))
 
 
+def _lane(path: Path, name: str) -> Lane:
+    return ThreadLane(lambda: open_file(path), name, lambda: identity(path))
+
+
 class SqliteBackend:
     """The store under ``data_dir`` (None: in memory, in the caller's thread)."""
 
@@ -62,8 +66,8 @@ class SqliteBackend:
             self._reader: Lane = self._writer
         else:
             path = data_dir / FILE
-            self._writer = ThreadLane(lambda: open_file(path), "store-writer")
-            self._reader = ThreadLane(lambda: open_file(path), "store-reader")
+            self._writer = _lane(path, "store-writer")
+            self._reader = _lane(path, "store-reader")
 
     async def open(self) -> None:
         """Open the file."""

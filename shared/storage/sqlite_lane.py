@@ -28,11 +28,22 @@ class Lane(Protocol):
 
 
 class ThreadLane:
-    """A thread, so that the loop never waits for a disk or for another process' lock."""
+    """A thread, so that the loop never waits for a disk or for another process' lock.
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], name: str) -> None:
+    ``identity`` says which file lies there now: one that was deleted or replaced is left, so that
+    nothing is written into a file that nobody will ever open again.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        name: str,
+        identity: Callable[[], object],
+    ) -> None:
         self._connect = connect
         self._name = name
+        self._identity = identity
+        self._opened: object = None
         self._executor: ThreadPoolExecutor | None = None
         self._connection: sqlite3.Connection | None = None
 
@@ -56,8 +67,11 @@ class ThreadLane:
 
     def _do(self, work: Work[T], timeout_s: float) -> T:
         try:
+            if self._connection is not None and self._identity() != self._opened:
+                self._disconnect()
             if self._connection is None:
                 self._connection = self._connect()
+                self._opened = self._identity()
             return perform(self._connection, work, timeout_s)
         except sqlite3.DatabaseError as error:
             # A file that was replaced or damaged is looked at afresh next time.

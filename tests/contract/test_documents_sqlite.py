@@ -114,6 +114,24 @@ async def test_what_was_written_is_there_after_a_new_start(tmp_path: Path) -> No
     await second.close()
 
 
+async def test_a_deleted_file_is_left_by_whoever_had_it_open(tmp_path: Path) -> None:
+    """Else one process would go on in a file that nobody else sees and that ends with it."""
+    old = sqlite_store(tmp_path)
+    await old.set("a/b", {"n": 1})
+    assert await old.get("a/b") is not None
+    _delete(tmp_path)
+    new = sqlite_store(tmp_path)
+    await new.set("a/c", {"n": 2})
+    assert await old.get("a/b") is None
+    await old.set("a/d", {"n": 3})
+    await old.close()
+    assert await new.get("a/d") is not None
+    await new.close()
+    last = sqlite_store(tmp_path)
+    assert [each.id for each in await last.query(Query("a"))] == ["c", "d"]
+    await last.close()
+
+
 async def test_versions_grow_when_the_clock_goes_back(tmp_path: Path) -> None:
     clock = ManualClock()
     store = sqlite_store(tmp_path, clock)
@@ -238,3 +256,8 @@ def _one_more(found: Document | None) -> dict[str, int]:
     old = found.data["n"] if found is not None else 0
     assert isinstance(old, int)
     return {"n": old + 1}
+
+
+def _delete(folder: Path) -> None:
+    for path in folder.glob(f"{FILE}*"):
+        path.unlink()

@@ -20,6 +20,7 @@ from shared.errors import (
     StreamStalled,
 )
 from shared.providers.http import HttpPool
+from shared.providers.openai_wire import END_GRACE_S
 from tests.support.openai_events import (
     DONE,
     HELLO,
@@ -191,12 +192,12 @@ def test_headers_that_never_come() -> None:
 
 
 def test_an_answer_without_its_end_mark_is_not_waited_for() -> None:
-    """Every choice has ended; a server that keeps the connection open costs a second."""
+    """Every choice has ended; a server that keeps the connection open costs no more than that."""
     parts: list[Step] = [HELLO, WORLD, STOP, Hang()]
     chunks, failure, passed = run_virtual(stream(chunked(parts), timeouts=SHORT))
     assert failure is None
     assert text_of(chunks) == "Hello wörld"
-    assert passed == pytest.approx(1.0, abs=0.01)
+    assert passed == pytest.approx(END_GRACE_S, abs=0.01)
 
 
 async def test_a_reset_after_the_finish_reason_loses_nothing() -> None:

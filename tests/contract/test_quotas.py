@@ -3,46 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import random
+import json
+import subprocess
+import sys
 import time
+import uuid
+from pathlib import Path
 
 import pytest
 
-from shared.clock import Deadline, SystemClock
-from shared.errors import StoreUnavailable
-from shared.limits.ledger import Permit, QuotaLedger
 from shared.limits.quota_documents import Stored, StoredQuotas
-from shared.limits.quota_limits import ScopeLimits
 from shared.storage.documents import DocumentStore
 from shared.storage.errors import PreconditionFailed
-from tests.support.catalog_cards import card
-from tests.support.quota_world import limits_for
-
-LIMITS = limits_for(ScopeLimits(rpm=20, rpd=1000), {"m": ScopeLimits(tpm=9000), "n": ScopeLimits()})
-CARDS = {name: card(name) for name in LIMITS}
-
-
-def ledger_on(documents: DocumentStore, name: str) -> QuotaLedger:
-    return QuotaLedger(
-        StoredQuotas(documents), lambda of: LIMITS[of.id], SystemClock(), name, random.Random(name)
-    )
-
-
-async def ask(ledger: QuotaLedger, model: str, tokens: int) -> Permit | None:
-    """A permit; None where the provider is full. However slow this machine is."""
-    of = CARDS[model]
-    while True:
-        deadline = Deadline.after(SystemClock(), 20)
-        try:
-            found = ledger.take(of, tokens) or await ledger.acquire(of, tokens, deadline)
-        except StoreUnavailable:
-            await asyncio.sleep(0.5)
-            continue
-        if isinstance(found, Permit):
-            return found
-        if found.reason == "full":
-            return None
-        await asyncio.sleep(0.1)
+from tests.support.quota_process import CARDS, FIRESTORE, ask, ledger_on, open_store
 
 
 async def test_a_version_is_the_time_of_the_commit_and_guards_it(documents: DocumentStore) -> None:
@@ -62,7 +35,7 @@ async def test_a_version_is_the_time_of_the_commit_and_guards_it(documents: Docu
     assert await quotas.read("cerebras") is None
 
 
-async def test_three_instances_with_twenty_callers_each_stay_within_the_limit(
+async def test_three_ledgers_with_twenty_callers_each_stay_within_the_limit(
     documents: DocumentStore,
 ) -> None:
     ledgers = [ledger_on(documents, f"i{number}") for number in range(3)]
@@ -84,3 +57,68 @@ async def test_three_instances_with_twenty_callers_each_stay_within_the_limit(
     assert [row["model"] for row in models] == ["m", "n"]
     # A write for each share taken and one to flush: far fewer than requests.
     assert documents.operations.total().writes <= 30
+
+
+@pytest.fixture(
+    params=["embedded", pytest.param("firestore", marks=pytest.mark.needs_firestore)],
+)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where several processes keep the same documents."""
+    if request.param == "embedded":
+        return str(tmp_path)
+    return (
+        f"{FIRESTORE}{request.getfixturevalue('firestore_emulator')}/demo-{uuid.uuid4().hex[:12]}"
+    )
+
+
+def instance(place: str, name: str) -> subprocess.Popen[str]:
+    """One that is ready to ask when told."""
+    command = [sys.executable, "-m", "tests.support.quota_process", place, name]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def tell(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("go\n")
+    process.stdin.flush()
+
+
+def told(process: subprocess.Popen[str]) -> dict[str, int]:
+    assert process.stdout is not None
+    answer: dict[str, int] = json.loads(process.stdout.readline())
+    return answer
+
+
+async def test_three_processes_with_twenty_workers_each_stay_within_the_limit(place: str) -> None:
+    """One of them is killed while it holds what it was given: that counts as used."""
+    processes = [instance(place, f"i{number}") for number in range(3)]
+    try:
+        for process in processes:
+            tell(process)
+        answers = [told(process) for process in processes]
+        granted = sum(answer["permits"] for answer in answers)
+        assert 15 <= granted <= 20
+        # A write for each share taken: far fewer than requests.
+        assert sum(answer["writes"] for answer in answers) <= 30
+        processes[0].kill()
+        for process in processes[1:]:
+            process.communicate(timeout=60)
+            assert process.returncode == 0
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+    documents = open_store(place)
+    try:
+        reader = ledger_on(documents, "reader")
+        (provider, *_) = await reader.snapshot(CARDS.values())
+        settled = sum(answer["permits"] for answer in answers[1:])
+        assert reader.used_by_provider("groq").day_requests >= settled
+        late = await asyncio.gather(*(ask(reader, "m", 100) for _ in range(30)))
+        assert granted + sum(permit is not None for permit in late) <= 20
+        assert provider["provider"] == "groq"
+    finally:
+        await documents.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 from shared.jobs.job import State
 from tests.support.jobs_worker_process import STEPS, open_queue
 
-KILLS = 20
+KILLS = 50
 JOBS = 60
 
 

@@ -124,6 +124,12 @@ def understand(outcome: Outcome, stream: bool) -> None:
 
 
 def _read_whole(answer: JsonObject, outcome: Outcome) -> None:
+    if outcome.status == 202:
+        # Kept as a job, which says itself when its time will come.
+        assert answer["object"] == "job"
+        outcome.error = {"code": str(answer["status"])}
+        outcome.headers["retry-after"] = str(answer["estimated_wait_seconds"])
+        return
     if outcome.status != 200:
         outcome.error = _object(answer["error"])
         assert isinstance(outcome.error["code"], str)

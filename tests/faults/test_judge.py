@@ -166,6 +166,14 @@ def test_the_client_sees_broken_streams(body: bytes, why: str) -> None:
     assert why in outcome.broken
 
 
+def test_the_client_reads_jobs() -> None:
+    job: JsonObject = {"object": "job", "status": "queued", "estimated_wait_seconds": 29.5}
+    outcome = Outcome(0.0, 0.1, 202, {}, json.dumps(job).encode())
+    understand(outcome, stream=True)
+    assert (outcome.broken, outcome.code, outcome.done) == ("", "queued", False)
+    assert outcome.headers["retry-after"] == "29.5"
+
+
 def test_the_client_reads_whole_answers() -> None:
     function: JsonObject = {"name": "f", "arguments": "{}"}
     message: JsonObject = {"content": None, "tool_calls": [{"function": function}]}

@@ -31,6 +31,7 @@ class CountingQuotas(OpenQuotas):
         self.told: list[tuple[str, str, float]] = []
         self.signals: list[tuple[str, LimitSignal]] = []
         self.refusals: dict[str, Refusal] = {}
+        self.closed_providers: set[str] = set()
 
     def record(self, card: ModelCard, times: int = 1) -> None:
         """So many requests were sent by somebody."""
@@ -72,6 +73,9 @@ class CountingQuotas(OpenQuotas):
 
     def tighten(self, card: ModelCard, signal: LimitSignal) -> None:
         self.signals.append((card.id, signal))
+
+    def provider_closed(self, provider: str) -> bool:
+        return provider in self.closed_providers
 
     def closed(self, card: ModelCard) -> Refusal | None:
         refusal = self.refusals.get(card.id)

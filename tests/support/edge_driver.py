@@ -15,7 +15,7 @@ from shared.edge.identity import Authenticator, Identity, bearer_token, rejected
 from shared.messages import JsonObject
 from shared.model import ModelCard
 from shared.providers.base import ChatProvider
-from shared.settings import load_settings
+from shared.settings import Settings, load_settings
 from tests.support.fake_provider import OK, Act, FakeProvider
 from tests.support.open_limits import opened
 from tests.support.stores import memory_store
@@ -24,7 +24,17 @@ from tests.support.virtual_time import VirtualClock
 GROQ = "groq-gpt-oss-120b"
 CEREBRAS = "cerebras-gpt-oss-120b"
 TOKEN = {"authorization": "Bearer tester"}
+NAMES = ("groq", "cerebras", "google", "huggingface")
+KEYS = {f"{name.upper()}_API_KEY": "k-" + name * 3 for name in NAMES}
 Script = Callable[[ModelCard, int], Act]
+
+
+class Anybody:
+    """Takes every token for its user's name."""
+
+    async def authenticate(self, authorization: str | None) -> Identity:
+        """The user the token names."""
+        return Identity(bearer_token(authorization))
 
 
 class OneUser:
@@ -87,25 +97,29 @@ class Sent:
 
 class House:
     """Services over fake providers, on the running (virtual) loop; ``env`` beside their keys.
-    ``authenticator``: who is let in beside API keys (None: ``OneUser``). ``limited``: under the
-    environment's limits, else under none."""
+
+    Nobody's limit holds, unless there are ``settings``, which are taken as they are, or
+    ``limited``, which keeps the environment's. ``authenticator``: who is let in beside API keys
+    (None: ``OneUser``).
+    """
 
     def __init__(
         self,
         scripts: Mapping[str, Script] | None = None,
         authenticator: Authenticator | None = None,
         *,
+        settings: Settings | None = None,
         limited: bool = False,
         **env: str,
     ) -> None:
         scripts = scripts or {}
-        names = ("groq", "cerebras", "google", "huggingface")
-        keys = {f"{name.upper()}_API_KEY": "k-" + name * 3 for name in names}
-        settings = load_settings({**keys, "PAID_PROVIDERS": "all", **env})
+        if settings is None:
+            settings = load_settings({**KEYS, "PAID_PROVIDERS": "all", **env})
+            settings = settings if limited else opened(settings)
         self.clock = VirtualClock(asyncio.get_running_loop())
         self.lines = Lines()
         self.services: Services = build_services(
-            settings if limited else opened(settings),
+            settings,
             authenticator=authenticator or OneUser(),
             clock=self.clock,
             rng=random.Random(7),
@@ -113,7 +127,7 @@ class House:
             documents=memory_store(self.clock),
         )
         self.fakes = {
-            name: FakeProvider(name, scripts.get(name, lambda _card, _nth: OK)) for name in names
+            name: FakeProvider(name, scripts.get(name, lambda _card, _nth: OK)) for name in NAMES
         }
         made: dict[str, ChatProvider] = dict(self.fakes)
         self.services.providers.providers.update(made)

@@ -246,8 +246,8 @@ async def test_a_body_that_is_no_object_is_400(documents: DocumentStore, body: b
     for method, path in (("PATCH", CONFIG), ("POST", "config/rollback")):
         status, told = error(await office.ask(path, body, method=method))
         assert (status, told["code"]) == (400, "invalid_request")
-    form = await office.ask(CONFIG, b"{}", method="PATCH", content_type="multipart/form-data")
-    assert form.status == 400
+    for form in ("multipart/form-data; boundary=x", "Multipart/Form-Data"):
+        assert (await office.ask(CONFIG, b"{}", method="PATCH", content_type=form)).status == 400
 
 
 @pytest.mark.parametrize(
@@ -261,11 +261,25 @@ async def test_a_body_that_is_no_object_is_400(documents: DocumentStore, body: b
         {"rules": {"CODING": {"entries": [[]]}}},
         {"limits": []},
         {"paid_providers": "some"},
+        {"limits": {"groq": {"rpm": True}}},
+        {"limits": {"groq": {"rpm": "5"}}},
+        {"flags": {"ENABLE_SAFETY_GUARD": 0}},
+        {"rollout": {"rollback": "yes"}},
+        {"timeouts": {"first_byte": "4"}},
     ],
 )
 async def test_hostile_values_are_400(documents: DocumentStore, body: JsonObject) -> None:
     status, told = error(await Office(documents).patch(body))
     assert (status, told["code"]) == (400, "invalid_request")
+
+
+async def test_a_problem_is_named_by_the_keys_that_were_sent(documents: DocumentStore) -> None:
+    office = Office(documents)
+    _, told = error(await office.patch({"paid_providers": {"groq": 1}}))
+    assert told["param"] == "paid_providers"
+    assert str(told["message"]).count("paid_providers: ") == 1
+    _, long = error(await office.patch({"limits": {"x" * 100_000: {"rpm": 1}}}))
+    assert len(str(long["message"])) + len(str(long["param"])) < 2_000
 
 
 async def test_changes_at_once_are_all_kept_and_all_audited(documents: DocumentStore) -> None:
@@ -331,6 +345,7 @@ async def test_figures_and_operations_are_shown(documents: DocumentStore) -> Non
         ("audit", "limit=201"),
         ("audit", "limit=-1"),
         ("config/history", "limit=" + "9" * 5000),
+        ("config/history", "limit=1&limit=x"),
     ],
 )
 async def test_wrong_parameters_are_named(path: str, query: str, documents: DocumentStore) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from shared.catalog.load import FOLDER, CatalogError, load_catalog, provider_terms, read_data
 from shared.clock import SystemClock
-from shared.config import LimitOverride, ModelOverride, Rule, RuleEntry, RuntimeConfig
+from shared.config import Condition, LimitOverride, ModelOverride, Rule, RuleEntry, RuntimeConfig
 from shared.model import Capability, Category
 from tests.support.virtual_time import ManualClock
 
@@ -203,6 +203,36 @@ def test_overrides_are_checked_like_the_files(
     folder: Path, config: RuntimeConfig, message: str
 ) -> None:
     assert message in problems(folder, config)
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        (Condition(field="TOKEN_COUNT", op="IN", value=[1, 2]), True),
+        (Condition(field="TIME_OF_DAY", op="GT", value=23), True),
+        (Condition(field="USER_TIER", op="EQ", value="gold"), True),
+        (Condition(field="PROVIDER_AVAILABLE", op="EQ", value=False), True),
+        (Condition(field="PROVIDER_AVAILABLE", op="IN", value=["groq", "local"]), True),
+        (Condition(field="TOKEN_COUNT", op="IN", value=1), False),
+        (Condition(field="TOKEN_COUNT", op="GT", value=[1]), False),
+        (Condition(field="TOKEN_COUNT", op="GT", value="1"), False),
+        (Condition(field="TOKEN_COUNT", op="GT", value=True), False),
+        (Condition(field="TIME_OF_DAY", op="LT", value=24), False),
+        (Condition(field="USER_TIER", op="GT", value="free"), False),
+        (Condition(field="USER_TIER", op="EQ", value=1), False),
+        (Condition(field="PROVIDER_AVAILABLE", op="EQ", value="acme"), False),
+        (Condition(field="PROVIDER_AVAILABLE", op="GT", value="groq"), False),
+    ],
+)
+def test_a_condition_that_could_never_hold_is_refused(
+    folder: Path, condition: Condition, holds: bool
+) -> None:
+    entry = RuleEntry(model="a", priority=1, conditions=(condition,))
+    rule = Rule(entries=(entry, RuleEntry(model="z", priority=1)))
+    found = problems(folder, RuntimeConfig(rules={Category.SIMPLE: rule}))
+    assert found.pop() == "rules.SIMPLE: unknown model 'z'"
+    told = [problem.partition(": ")[0] for problem in found]
+    assert told == ([] if holds else ["rules.SIMPLE.entries.0.conditions.0"])
 
 
 def test_an_override_that_takes_a_needed_capability_is_refused(folder: Path) -> None:

@@ -362,6 +362,22 @@ def test_without_the_store_only_models_without_limits_are_asked() -> None:
     run(main())
 
 
+def test_a_store_that_hangs_is_not_waited_for_once_per_candidate() -> None:
+    async def main() -> None:
+        chain = [card(f"p{n}-one", limits=Limits(rpm=10)) for n in range(8)]
+        here = Instances(chain)
+        for one in chain:  # each provider's document was read before
+            assert (await here.ask(plan_of([one]))).error is None
+        await asyncio.sleep(60.0)
+        here.store.hanging_s = 60.0
+        began = asyncio.get_running_loop().time()
+        told = await here.ask(plan_of(chain))
+        assert isinstance(told.error, StoreUnavailable)
+        assert asyncio.get_running_loop().time() - began < 1.0
+
+    run(main())
+
+
 def test_held_permits_are_spent_without_the_store() -> None:
     async def main() -> None:
         limited = card("alpha-one", limits=Limits(rpm=100))

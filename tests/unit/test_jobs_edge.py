@@ -183,6 +183,8 @@ def test_jobs_that_are_not_there_and_limits_that_are_none() -> None:
         for limit in ("0", "101", "x", "-1", ""):
             sent = await jobs(house, f"?limit={limit}")
             assert (sent.status, sent.error()["param"]) == (400, "limit")
+        flood = await jobs(house, "?" + "x=1&" * 200)
+        assert (flood.status, flood.error()["code"]) == (400, "invalid_request")
         empty = (await jobs(house, "?limit=100")).json()
         assert empty["data"] == []
 

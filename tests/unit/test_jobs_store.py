@@ -11,6 +11,7 @@ import pytest
 from shared.errors import Conflict, NotFound
 from shared.jobs.job import BULK, INTERACTIVE, Job, State
 from shared.jobs.run import LEASE_S, LeaseLost, Run
+from shared.jobs.sweep import MAX_LOST, lost_wait_s
 from shared.jobs.worker import Handler
 from shared.messages import JsonObject, JsonValue
 from shared.storage.documents import DocumentStore
@@ -193,10 +194,13 @@ async def test_a_job_that_outlives_too_many_workers_fails(
 ) -> None:
     process = process_of(world)
     job = await submit(process, 1)
-    for _ in range(5):
+    for lost in range(1, MAX_LOST + 1):
+        clock.ahead += lost_wait_s(lost - 1)
         assert await process.queue.store.claim(INTERACTIVE, LEASE_S) is not None
         clock.ahead += LEASE_S + 11.0
         await process.sweep.run()
+        found = await process.queue.get(UID, job.id)
+        assert found.state.finished == (lost == MAX_LOST)
     shown = await process.queue.shown(await process.queue.get(UID, job.id))
     assert shown["status"] == "failed"
     assert isinstance(shown["error"], dict)

@@ -183,3 +183,47 @@ def test_a_bug_in_a_handler_goes_up_and_the_job_is_taken_up_again() -> None:
         assert (await mended.queue.get(UID, job.id)).state is State.SUCCEEDED
 
     scenario(main)
+
+
+def test_an_instance_that_stops_hands_its_job_back_at_once() -> None:
+    async def main(world: JobWorld) -> None:
+        async def long(run: Run) -> JsonValue:
+            await asyncio.sleep(1_000.0)
+            return {}
+
+        stopping, other = world.process({"chat": long}), world.process({"chat": Failing()})
+        job = await stopping.queue.submit(UID, "chat", {}, priority=5)
+        world.tasks.clear()
+        running = asyncio.create_task(stopping.worker.run_ticket())
+        await asyncio.sleep(5.0)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        found = await other.queue.get(UID, job.id)
+        assert (found.state, found.attempts, len(world.tasks)) == (State.QUEUED, 0, 1)
+        began = world.clock.monotonic()
+        await world.settle(other)
+        found = await other.queue.get(UID, job.id)
+        assert (found.state, found.attempts) == (State.SUCCEEDED, 1)
+        assert world.clock.monotonic() - began < 2.0
+
+    scenario(main)
+
+
+def test_an_instance_that_stops_leaves_alone_what_is_no_longer_its_own() -> None:
+    async def main(world: JobWorld) -> None:
+        async def long(run: Run) -> JsonValue:
+            await asyncio.sleep(1_000.0)
+            return {}
+
+        process = world.process({"chat": long})
+        job = await process.queue.submit(UID, "chat", {}, priority=5)
+        running = asyncio.create_task(process.worker.run_ticket())
+        await asyncio.sleep(5.0)
+        await process.queue.cancel(UID, job.id)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert (await process.queue.get(UID, job.id)).state is State.CANCELLED
+
+    scenario(main)

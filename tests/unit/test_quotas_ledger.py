@@ -10,7 +10,7 @@ from shared.clock import Deadline
 from shared.errors import StoreUnavailable
 from shared.limits.ledger import Permit, Refusal
 from shared.limits.ledger_exchange import TTL_S
-from shared.limits.quota_limits import ScopeLimits
+from shared.limits.quota_limits import CardLimits, ScopeLimits
 from tests.support.quota_world import (
     SkewedClock,
     ask,
@@ -87,6 +87,16 @@ def test_a_large_request_is_refused_where_a_small_one_still_fits() -> None:
         permit_of(await ask(instance, tokens=250))
         refusal_of(instance.ledger.take(world.cards["m"], 400))
         assert refusal_of(await ask(instance, tokens=1001)) == Refusal(float("inf"), "too_large")
+
+    run_virtual(scenario())
+
+
+@pytest.mark.parametrize("limits", [ScopeLimits(rpd=0), ScopeLimits(tpm=0), ScopeLimits(tpd=0)])
+def test_a_limit_of_none_at_all_is_no_request_too_large(limits: ScopeLimits) -> None:
+    world = world_of(limits)
+
+    async def scenario() -> None:
+        assert refusal_of(await ask(world.instance())).reason == "none_allowed"
 
     run_virtual(scenario())
 
@@ -198,6 +208,56 @@ def test_a_changed_limit_holds_from_the_next_permit() -> None:
             permit_of(await ask(instance))
         world.limits = limits_for(ScopeLimits(rpm=3))
         assert isinstance(await ask(instance), Refusal)
+
+    run_virtual(scenario())
+
+
+@pytest.mark.parametrize("before", [ScopeLimits(rpm=600), ScopeLimits(tpm=10**7)])
+@pytest.mark.parametrize("ceiling", [True, False])
+def test_what_is_held_under_a_limit_that_was_tightened_is_not_handed_out(
+    before: ScopeLimits, ceiling: bool
+) -> None:
+    """30 were sent in the last seconds and many more are held; then only five are allowed."""
+
+    def limits(of: ScopeLimits) -> dict[str, CardLimits]:
+        return limits_for(of) if ceiling else limits_for(ScopeLimits(), {"m": of})
+
+    world = world_of(ScopeLimits())
+    world.limits = limits(before)
+
+    async def scenario() -> None:
+        instance = world.instance()
+        await with_a_large_lease(instance)
+        under_way = permit_of(await ask(instance))
+        permit_of(instance.ledger.take(world.cards["m"], 1))
+        world.limits = limits(ScopeLimits(rpm=5))
+        assert not isinstance(instance.ledger.take(world.cards["m"], 1), Permit)
+        instance.ledger.refund(under_way)
+        assert not isinstance(instance.ledger.take(world.cards["m"], 1), Permit)
+        assert isinstance(await ask(instance), Refusal)
+        await asyncio.sleep(80.0)
+        got = [await ask(instance) for _ in range(8)]
+        assert sum(isinstance(each, Permit) for each in got) == 5
+
+    run_virtual(scenario())
+
+
+def test_a_lease_under_way_while_limits_are_tightened_is_not_used() -> None:
+    world = world_of(ScopeLimits(rpm=600))
+
+    async def scenario() -> None:
+        instance = world.instance()
+        await with_a_large_lease(instance)
+        await asyncio.sleep(TTL_S + 1.0)
+        world.store.hanging_s, written = 0.05, world.store.writes
+        first = asyncio.ensure_future(ask(instance))
+        for _ in range(1_000):  # until it is made, and its answer on the way
+            if world.store.writes > written:
+                break
+            await asyncio.sleep(0.001)
+        world.limits = limits_for(ScopeLimits(rpm=0))
+        assert isinstance(instance.ledger.take(world.cards["m"], 1), Refusal)
+        assert isinstance(await first, Refusal)
 
     run_virtual(scenario())
 

@@ -383,6 +383,20 @@ def test_conditions(condition: Condition, holds: bool) -> None:
     assert ids(plan) == (["alpha-one", "beta-one"] if holds else ["beta-one", "alpha-one"])
 
 
+def test_a_provider_another_instance_closed_is_not_available() -> None:
+    condition = Condition(field="PROVIDER_AVAILABLE", op="EQ", value="beta")
+    by = Rule(
+        entries=(
+            RuleEntry(model="alpha-one", priority=100, conditions=(condition,)),
+            RuleEntry(model="gamma-one", priority=50),
+        )
+    )
+    here = world([A, B, C], by=by)
+    assert ids(here.router.plan(request(), MEDIUM))[0] == "alpha-one"
+    here.meter.closed_providers.add("beta")
+    assert ids(here.router.plan(request(), MEDIUM))[0] == "gamma-one"
+
+
 # -------------------------------------------------------------------------------- what is kept
 
 
