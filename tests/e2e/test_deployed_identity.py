@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from infra.package import ROOT
+from shared.accounts.key_text import new_key
 from shared.edge.identity import REJECTED
 from tests.support.function_process import Answer, FunctionProcess
 from tests.support.tokens import (
@@ -53,6 +55,8 @@ BAD: dict[str, Callable[[], str]] = {
     "a dev token": lambda: "dev-alice",
     "the dev administrator": lambda: "dev-admin",
     "garbage": lambda: "x",
+    "an API key nobody made": lambda: new_key(random.Random(1)),
+    "an API key that is none": lambda: "ck_0123456789",
 }
 
 

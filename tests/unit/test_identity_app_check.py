@@ -25,6 +25,7 @@ from shared.telemetry.counters import Counters
 from shared.telemetry.log import JsonLog
 from tests.support.app_check_world import app_check
 from tests.support.asgi_client import AsgiAnswer, call
+from tests.support.edge_driver import House
 from tests.support.tokens import (
     PROJECT,
     PROJECT_NUMBER,
@@ -36,7 +37,7 @@ from tests.support.tokens import (
     sign_hs256,
     unsigned,
 )
-from tests.support.virtual_time import START_WALL, ManualClock
+from tests.support.virtual_time import START_WALL, ManualClock, run_virtual
 
 NOW = int(START_WALL)
 APP = f"1:{PROJECT_NUMBER}:web:321abc456def"
@@ -264,3 +265,29 @@ async def test_log_only_without_googles_keys_lets_everything_through() -> None:
     world.keys.failure = OSError("no network")
     assert (await world.ask(attest())).status == 200
     assert world.incidents == {"app_check_unchecked": 1}
+
+
+def test_only_functions_that_users_call_want_an_app() -> None:
+    """The worker and the crons are called by the platform, which has none."""
+
+    async def main() -> None:
+        house = House(REQUIRE_APP_CHECK="true")
+        ticket: JsonObject = {"queue": "interactive"}
+        sent = await house.call("/tasks/run", ticket, headers={}, function="worker")
+        assert sent.status == 204
+        sent = await house.call("/cron/health", {}, headers={}, function="health-cron")
+        assert sent.status in (200, 204)
+        for function, path in (
+            ("chat", "/v1/models"),
+            ("jobs", "/v1/jobs"),
+            ("admin", "/admin/api/config"),
+        ):
+            sent = await house.call(path, function=function)
+            assert (sent.status, sent.error()["message"]) == (401, REFUSED)
+            key, _ = await house.services.api_keys.create("tester", "tool", "free", None)
+            by_key = await house.call(
+                path, headers={"authorization": f"Bearer {key}"}, function=function
+            )
+            assert by_key.status == (403 if function == "admin" else 200)
+
+    run_virtual(main())
