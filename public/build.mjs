@@ -2,6 +2,8 @@
 //
 // CODEEX_API_ORIGIN (optional): where the functions answer when it is not the page's own origin.
 // Firebase Hosting buffers streams, so a deployed playground should call the chat function directly.
+// CODEEX_SIGN_IN=firebase: people sign in with accounts of the Firebase project that hosts the pages;
+// with FIREBASE_AUTH_EMULATOR_HOST at that emulator. CODEEX_PAGES_DIST: another folder than dist/.
 import { gzipSync } from "node:zlib";
 import { mkdir, readFile, rm, writeFile, copyFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -9,12 +11,25 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const dist = join(here, "dist");
+const dist = process.env.CODEEX_PAGES_DIST || join(here, "dist");
 const apiOrigin = (process.env.CODEEX_API_ORIGIN ?? "").replace(/\/+$/, "");
 if (apiOrigin && !/^https?:\/\/[^\s/"'<>]+(\/[^\s"'<>]*)?$/.test(apiOrigin)) {
   console.error(`CODEEX_API_ORIGIN: expected an http(s) address, found ${apiOrigin}`);
   process.exit(1);
 }
+
+const signIn = process.env.CODEEX_SIGN_IN ?? "";
+if (signIn && signIn !== "firebase") {
+  console.error(`CODEEX_SIGN_IN: expected firebase or nothing, found ${signIn}`);
+  process.exit(1);
+}
+const accounts = signIn === "firebase";
+const emulatorHost = accounts ? (process.env.FIREBASE_AUTH_EMULATOR_HOST ?? "") : "";
+if (emulatorHost && !/^[\w.-]+:\d+$/.test(emulatorHost)) {
+  console.error(`FIREBASE_AUTH_EMULATOR_HOST: expected host:port, found ${emulatorHost}`);
+  process.exit(1);
+}
+const authEmulator = emulatorHost && `http://${emulatorHost}`;
 
 await rm(dist, { recursive: true, force: true });
 await mkdir(join(dist, "assets"), { recursive: true });
@@ -30,6 +45,7 @@ const shared = {
   chunkNames: "[name]-[hash]",
   legalComments: "none",
   logLevel: "warning",
+  define: { FIREBASE_SIGN_IN: String(accounts) }, // false: nothing of the SDK is bundled
 };
 const results = await Promise.all([
   build({
@@ -59,16 +75,23 @@ function eager(output, found = new Set()) {
   return found;
 }
 
+// What Firebase sign-in needs: its two services, and for Google's own accounts a script and a frame
+// (https://firebase.google.com/docs/auth/web/google-signin).
+const google = accounts ? " https://apis.google.com" : "";
+const services = accounts ? ["https://identitytoolkit.googleapis.com", "https://securetoken.googleapis.com"] : [];
+const frames = ["'self'", "https://*.firebaseapp.com", "https://*.web.app", ...(authEmulator ? [authEmulator] : [])];
+const asked = ["'self'", ...(apiOrigin ? [new URL(apiOrigin).origin] : []), ...services, ...(authEmulator ? [authEmulator] : [])];
 const policy = [
   "default-src 'none'",
-  "script-src 'self'",
+  `script-src 'self'${google}`,
   "style-src 'self'",
   "img-src 'self' data: blob:",
-  `connect-src 'self'${apiOrigin ? ` ${new URL(apiOrigin).origin}` : ""}`,
+  `connect-src ${asked.join(" ")}`,
+  ...(accounts ? [`frame-src ${frames.join(" ")}`] : []),
   "base-uri 'none'",
   "form-action 'none'",
   "require-trusted-types-for 'script'",
-  "trusted-types dompurify",
+  `trusted-types dompurify${accounts ? " default" : ""}`,
 ].join("; ");
 
 const PAGES = [
@@ -82,6 +105,7 @@ for (const { name, script, style } of PAGES) {
   const fill = {
     POLICY: policy,
     API_ORIGIN: apiOrigin,
+    AUTH_EMULATOR: authEmulator && `<meta name="codeex-auth-emulator" content="${authEmulator}">`,
     THEME: entry("src/theme.ts").url,
     STYLE: entry(style).url,
     MAIN: main.url,

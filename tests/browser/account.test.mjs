@@ -159,6 +159,28 @@ describe("preferences", () => {
   }));
 });
 
+describe("the users of make run", () => {
+  it("picks one of three or a name of one's own, which is offered again", visit(async (page) => {
+    await page.getByRole("button", { name: /Signed in as/ }).click();
+    const users = page.getByRole("list", { name: "Users" });
+    assert.equal(await users.getByRole("button").count(), 3);
+    await page.getByLabel("Another name").fill("not a name");
+    assert.ok(await page.getByRole("button", { name: "Use", exact: true }).first().isDisabled());
+    await page.getByLabel("Another name").fill("eve.of-a@test");
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: "Signed in as: eve.of-a@test" }).click();
+    assert.equal(await users.getByRole("button", { name: "eve.of-a@test" }).getAttribute("aria-pressed"), "true");
+    await picture(page, "users");
+    await users.getByRole("button", { name: "bob", exact: true }).click();
+    await page.getByRole("button", { name: "Signed in as: bob" }).click();
+    await users.getByRole("button", { name: "eve.of-a@test" }).click();
+    await page.reload();
+    await page.getByRole("button", { name: "Signed in as: eve.of-a@test" }).waitFor();
+    await ask(page, "Hello");
+    await answer(page);
+  }));
+});
+
 for (const colorScheme of ["light", "dark"]) {
   for (const width of [1280, 375]) {
     const looks = { colorScheme, viewport: { width, height: 800 }, reducedMotion: "reduce", bypassCSP: true };
@@ -189,6 +211,12 @@ for (const colorScheme of ["light", "dark"]) {
       await page.getByRole("button", { name: "Preferences" }).click();
       await dialog(page, "Preferences").getByRole("button", { name: "Save" }).waitFor();
       await check("preferences");
+      await page.keyboard.press("Escape");
+      await dialog(page, "Preferences").waitFor({ state: "detached" });
+      await controls();
+      await page.getByRole("button", { name: /Signed in as/ }).click();
+      await page.getByRole("list", { name: "Users" }).waitFor();
+      await check("users");
     }, looks));
   }
 }

@@ -87,7 +87,7 @@ const taken = new Map<string, number>();
 /** Reads everything once. What does not answer keeps what is shown, and is named. */
 export async function refresh(): Promise<void> {
   const who = session.get().method;
-  const bearer = await token();
+  const bearer = await token().catch(() => ""); // the server then says that nobody is signed in
   const problems = new Map<string, Problem>();
   const reading = ++readings;
   const part = async (name: string, path: string, take: (body: unknown) => Partial<Known>) => {

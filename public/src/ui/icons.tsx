@@ -54,6 +54,7 @@ export const User = icon(
     <path d="M4 16.5c.8-2.8 3.2-4 6-4s5.2 1.2 6 4" />
   </>,
 );
+export const Google = icon(<path d="M16.5 9.9h-6.2M14.6 5.4a6.4 6.4 0 1 0 1.9 4.5" />);
 export const Key = icon(
   <>
     <circle cx="7" cy="13" r="3.2" />
