@@ -95,13 +95,11 @@ def _providers(value: JsonValue, param: str) -> tuple[str, ...]:
     """Known names, each once, in the order given."""
     if value is None:
         return ()
-    names = [
-        one_of(name, f"{param}[{index}]", NAMES) for index, name in enumerate(array(value, param))
-    ]
-    found = tuple(dict.fromkeys(names))
-    if len(found) > MAX_PROVIDERS:
+    names = array(value, param)
+    if len(names) > MAX_PROVIDERS:
         wrong(param, f"may name {MAX_PROVIDERS} providers at most")
-    return found
+    known = [one_of(name, f"{param}[{index}]", NAMES) for index, name in enumerate(names)]
+    return tuple(dict.fromkeys(known))
 
 
 def _wish(value: JsonValue) -> str | None:

@@ -72,6 +72,8 @@ def test_put_replaces_patch_merges_and_get_shows_all_four() -> None:
         assert (await put(house, {}, "PATCH")).json() == patched.json()
         assert (await put(house, {"language": "de"})).json() == {**EMPTY, "language": "de"}
         assert (await put(house, {})).json() == EMPTY
+        twice: JsonObject = {"avoid_providers": ["groq", "google", "groq"]}
+        assert (await put(house, twice)).json()["avoid_providers"] == ["groq", "google"]
 
     in_house(main)
 
@@ -100,6 +102,7 @@ BAD: list[tuple[JsonObject, str | None]] = [
     ({"avoid_providers": [5]}, "avoid_providers[0]"),
     ({"avoid_providers": [None]}, "avoid_providers[0]"),
     ({"avoid_providers": [*NAMES]}, "avoid_providers"),
+    ({"avoid_providers": ["groq"] * (MAX_PROVIDERS + 1)}, "avoid_providers"),
     ({"prioritize": "cost"}, "prioritize"),
     ({"prioritize": True}, "prioritize"),
     ({"language": ""}, "language"),
