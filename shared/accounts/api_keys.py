@@ -1,7 +1,8 @@
 """API keys in the document store: ``api_keys/{fingerprint}``, which the functions alone can read.
 
 What is stored lets nobody sign in: the key itself is shown once, by ``create``, and is in no
-document, log or error.
+document, log or error. Of a revoked key an hour's mark is left, without owner and name, so that
+instances which remember keys can ask what was revoked lately instead of asking for each key.
 """
 
 from __future__ import annotations
@@ -25,6 +26,11 @@ COLLECTION = "api_keys"
 MAX_KEYS = 20
 # A request that cannot be judged within this many seconds is told that the store is away.
 LOOKUP_TIMEOUT_S = 3.0
+# A mark stays this long (s), far longer than any instance trusts what it remembers.
+MARKED_S = 3600.0
+# More revocations than this at a look are not told one by one.
+MOST_REVOKED = 200
+_REVOKED_AT = "revoked_at"
 _ID_BITS = 96
 
 
@@ -44,6 +50,7 @@ class ApiKey:
     last_used_at: float | None
     expires_at: float | None
     path: str
+    version: int
 
     def to_json(self) -> JsonObject:
         """As the owner sees it."""
@@ -114,6 +121,7 @@ class KeyStore:
             last_used_at=None,
             expires_at=expires_at,
             path=path,
+            version=0,
         )
         return text, made
 
@@ -127,7 +135,9 @@ class KeyStore:
         """Take a user's key away; what it was. Raises ``NotFound``, for another user's too."""
         for key in await self.of(uid):
             if key.id == identifier:
-                await self._documents.delete(key.path)
+                now = datetime.fromtimestamp(self._clock.wall(), UTC)
+                gone = now + timedelta(seconds=MARKED_S)
+                await self._documents.set(key.path, {_REVOKED_AT: now, EXPIRES_AT: gone})
                 return key
         raise NotFound(
             "you have no API key with this id (it may have been revoked before): "
@@ -138,14 +148,31 @@ class KeyStore:
         """The key with this fingerprint; None: there is none, it was revoked or has expired."""
         path = f"{COLLECTION}/{mark}"
         document = await self._documents.get(path, timeout_s=LOOKUP_TIMEOUT_S)
-        if document is None or not live(document, self._clock.wall()):
+        if document is None or _REVOKED_AT in document.data:
             return None
-        return _key(document)
+        return _key(document) if live(document, self._clock.wall()) else None
 
     async def used(self, key: ApiKey) -> None:
-        """Note that a key was used now. Raises ``Missing`` where it has been revoked."""
-        now = datetime.fromtimestamp(self._clock.wall(), UTC)
-        await self._documents.update(key.path, {"last_used_at": now}, timeout_s=LOOKUP_TIMEOUT_S)
+        """Note that a key was used now. Raises ``PreconditionFailed`` where it has been revoked,
+        or noted elsewhere, since it was read."""
+        await self._documents.update(
+            key.path,
+            {"last_used_at": datetime.fromtimestamp(self._clock.wall(), UTC)},
+            if_version=key.version,
+            timeout_s=LOOKUP_TIMEOUT_S,
+        )
+
+    async def revoked(self, within_s: float) -> frozenset[str] | None:
+        """Fingerprints of the keys that were revoked in so many seconds; None: too many."""
+        since = datetime.fromtimestamp(self._clock.wall() - within_s, UTC)
+        lately = Query(
+            COLLECTION,
+            [Filter(_REVOKED_AT, ">", since)],
+            limit=MOST_REVOKED + 1,
+            select=(_REVOKED_AT,),
+        )
+        found = await self._documents.query(lately, timeout_s=LOOKUP_TIMEOUT_S)
+        return frozenset(each.id for each in found) if len(found) <= MOST_REVOKED else None
 
 
 def _of(uid: str) -> Query:
@@ -165,6 +192,7 @@ def _key(document: Document) -> ApiKey:
         last_used_at=_seconds(data, "last_used_at"),
         expires_at=_seconds(data, EXPIRES_AT),
         path=document.path,
+        version=document.version,
     )
 
 

@@ -14,7 +14,7 @@ from shared.accounts.preferences import Preferences, PreferenceStore
 from shared.clock import SystemClock
 from shared.errors import Conflict
 from shared.storage.documents import DocumentStore
-from shared.storage.errors import Missing, VersionConflict
+from shared.storage.errors import PreconditionFailed, VersionConflict
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ async def test_a_key_is_found_noted_and_gone_once_it_is_revoked(keys: KeyStore) 
     assert again.last_used_at is not None
     await keys.revoke("alice", made.id)
     assert await keys.find(mark) is None
-    with pytest.raises(Missing):
+    with pytest.raises(PreconditionFailed):
         await keys.used(found)
 
 
