@@ -156,9 +156,9 @@ async def operations(session: aiohttp.ClientSession, urls: list[str]) -> Counter
         headers = {"Authorization": "Bearer dev-admin"}
         async with session.get(f"{url}/admin/api/store-operations", headers=headers) as reply:
             rows = (await reply.json())["data"]
-        for row in rows:
-            counted[f"{row['collection']} read"] += row["reads"]
-            counted[f"{row['collection']} written"] += row["writes"]
+        for name, tally in rows.items():
+            counted[f"{name} read"] += tally["reads"]
+            counted[f"{name} written"] += tally["writes"]
     return counted
 
 
