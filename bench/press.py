@@ -3,8 +3,8 @@
 Three instances (``python -m local``) on one Firestore emulator, one provider with a limit a
 minute that writes down when each request arrives. 200 requests are kept under way all the time:
 half by clients that can take a job and wait for it, half by clients that come again when told.
-Prints the most requests in any sliding 60 s, the share of the allowed ones that was used once it
-was full, what became of every request, and the store's operations for each.
+Prints the most requests in any sliding 60 s, the share of the allowed ones that was used, what
+became of every request, and the store's operations for each.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ INSTANCES = 3
 CLIENTS = 200
 WINDOW_S = 60.0
 START_LIMIT_S = 60.0
+LOOK_EVERY_S = 10.0
 OPEN = {"user_rpm": 1_000_000, "ip_rpm": 1_000_000, "ip_signed_in_rpm": 1_000_000}
 JobPages = dict[str, str]
 
@@ -75,6 +76,7 @@ class Tally:
     outcomes: Counter[str] = field(default_factory=Counter)
     waits: list[float] = field(default_factory=list)
     open_jobs: JobPages = field(default_factory=dict)
+    ended: Counter[str] = field(default_factory=Counter)
 
 
 def worst_window(arrivals: list[float]) -> int:
@@ -87,11 +89,11 @@ def worst_window(arrivals: list[float]) -> int:
     return worst
 
 
-def used_share(arrivals: list[float], limit: int) -> float:
-    """Arrivals after the first minute over what was allowed in that time."""
-    begin = arrivals[0] + WINDOW_S
-    later = [at for at in arrivals if at >= begin]
-    return len(later) / (limit * (arrivals[-1] - begin) / WINDOW_S)
+def used_share(arrivals: list[float], limit: int, end: float) -> float:
+    """Arrivals in the whole minutes from the first one until ``end``, over what they allow."""
+    minutes = int((end - arrivals[0]) / WINDOW_S)
+    used = sum(at < arrivals[0] + minutes * WINDOW_S for at in arrivals)
+    return used / (limit * minutes)
 
 
 async def client(
@@ -118,39 +120,46 @@ async def client(
         if status == 200:
             tally.waits.append(time.monotonic() - began)
         elif status == 202:
-            tally.open_jobs[f"{url}/v1/jobs/{answer['id']}"] = headers["Authorization"]
-            await asyncio.sleep(min(10.0, max(0.0, end - time.monotonic())))
+            job = f"{url}/v1/jobs/{answer['id']}"
+            tally.open_jobs[job] = headers["Authorization"]
+            while job in tally.open_jobs and time.monotonic() < end:
+                await asyncio.sleep(min(LOOK_EVERY_S, max(0.0, end - time.monotonic())))
+                await look(session, job, tally)
         else:
             await asyncio.sleep(min(wait_s, max(0.0, end - time.monotonic())))
 
 
-async def jobs_end(session: aiohttp.ClientSession, tally: Tally, limit: int) -> Counter[str]:
-    """Wait for every job that was accepted; how they ended."""
+async def look(session: aiohttp.ClientSession, job: str, tally: Tally) -> None:
+    """Whether the job has ended, and how."""
+    async with session.get(job, headers={"Authorization": tally.open_jobs[job]}) as reply:
+        status = (await reply.json()).get("status", str(reply.status))
+    if status not in ("queued", "running"):
+        tally.ended[status] += 1
+        del tally.open_jobs[job]
+
+
+async def jobs_end(session: aiohttp.ClientSession, tally: Tally, limit: int) -> None:
+    """Wait for every job that was accepted."""
     patience = time.monotonic() + WINDOW_S * (2 + len(tally.open_jobs) / limit) * 1.3
-    ended: Counter[str] = Counter()
-    left = dict(tally.open_jobs)
-    while left and time.monotonic() < patience:
-        for url, token in list(left.items()):
-            async with session.get(url, headers={"Authorization": token}) as reply:
-                status = (await reply.json()).get("status", str(reply.status))
-            if status not in ("queued", "running"):
-                ended[status] += 1
-                del left[url]
+    while tally.open_jobs and time.monotonic() < patience:
+        for job in list(tally.open_jobs):
+            await look(session, job, tally)
         await asyncio.sleep(2.0)
-    if left:
-        ended["unfinished"] = len(left)
-    return ended
+    if tally.open_jobs:
+        tally.ended["unfinished"] = len(tally.open_jobs)
 
 
-async def operations(session: aiohttp.ClientSession, urls: list[str]) -> tuple[int, int]:
-    """Reads and writes of all instances."""
-    reads = writes = 0
+async def operations(session: aiohttp.ClientSession, urls: list[str]) -> Counter[str]:
+    """Reads and writes of all instances, by collection."""
+    counted: Counter[str] = Counter()
     for url in urls:
         headers = {"Authorization": "Bearer dev-admin"}
         async with session.get(f"{url}/admin/api/store-operations", headers=headers) as reply:
-            total = (await reply.json())["total"]
-        reads, writes = reads + total["reads"], writes + total["writes"]
-    return reads, writes
+            rows = (await reply.json())["data"]
+        for name, tally in rows.items():
+            counted[f"{name} read"] += tally["reads"]
+            counted[f"{name} written"] += tally["writes"]
+    return counted
 
 
 async def ready(session: aiohttp.ClientSession, url: str) -> None:
@@ -205,10 +214,10 @@ async def press(seconds: float, limit: int, emulator: str, folder: Path) -> None
             await asyncio.gather(
                 *(client(session, urls, name, end, tally) for name in range(CLIENTS))
             )
-            reads, writes = await operations(session, urls)
+            counted = await operations(session, urls)
             sent = len(provider.arrivals)
-            share = used_share(provider.arrivals, limit)
-            ended = await jobs_end(session, tally, limit)
+            share = used_share(provider.arrivals, limit, end)
+            await jobs_end(session, tally, limit)
     finally:
         for process in processes:
             process.terminate()
@@ -216,11 +225,12 @@ async def press(seconds: float, limit: int, emulator: str, folder: Path) -> None
         await runner.cleanup()
     print(f"limit {limit} a minute, {INSTANCES} instances, {CLIENTS} clients, {seconds:.0f} s")
     print(f"most in any 60 s: {worst_window(provider.arrivals)} (of {limit})")
-    print(f"used of what is allowed, after the first minute: {share:.1%}")
-    print(f"outcomes: {dict(tally.outcomes)}; jobs in the end: {dict(ended)}")
+    print(f"used of what is allowed, in whole minutes: {share:.1%}")
+    print(f"outcomes: {dict(tally.outcomes)}; jobs in the end: {dict(tally.ended)}")
     if tally.waits:
         print(f"answered after {statistics.median(tally.waits):.1f} s (median)")
-    print(f"store, a request sent: {reads / sent:.2f} reads, {writes / sent:.2f} writes")
+    for name, number in sorted(counted.items()):
+        print(f"store, a request sent: {number / sent:.2f} {name}")
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ def banner(host: str, port: int, settings: Settings) -> str:
         "",
         f"CODEEX Router {VERSION}",
         f"  Playground   {url}/",
+        f"  Dashboard    {url}/admin",
         f"  API          {url}/v1   (Authorization: Bearer dev-alice; administrator: dev-admin)",
         "  Providers    " + "\n               ".join(_providers(settings)),
     ]

@@ -78,6 +78,26 @@ resource "google_firestore_index" "jobs_in_line" {
   }
 }
 
+# Where the best are held back, the worker asks for those that may run.
+resource "google_firestore_index" "jobs_ready" {
+  database    = google_firestore_database.default.name
+  collection  = "jobs"
+  query_scope = "COLLECTION_GROUP"
+
+  fields {
+    field_path = "state"
+    order      = "ASCENDING"
+  }
+  fields {
+    field_path = "queue"
+    order      = "ASCENDING"
+  }
+  fields {
+    field_path = "not_before"
+    order      = "ASCENDING"
+  }
+}
+
 # And the sweep wants those whose ticket or worker was lost.
 resource "google_firestore_index" "jobs_due" {
   database    = google_firestore_database.default.name

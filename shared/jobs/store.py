@@ -19,11 +19,12 @@ from shared.storage.writes import Set, Write
 
 GROUP = "jobs"
 OVERVIEW_ROWS = 50
-# Workers look through this many waiting jobs for one that may run now, so many at a time.
-PAGE, PAGES = 25, 20
+# A worker looks at so many of the best jobs first, then at pages.
+FIRST, PAGE, PAGES = 3, 25, 20
 # A job may run this much before its time: tickets come early where clocks differ.
 EARLY_S = 1.0
 _BEST_FIRST = (Order("priority", Direction.DOWN), Order("created"))
+_SEEN = ("priority", "created", "not_before")
 _ID_BITS = 96
 
 
@@ -93,27 +94,41 @@ class JobStore:
         return jobs, len(found) > limit and bool(jobs)
 
     async def claim(self, queue: str, lease_s: float) -> Job | None:
-        """Take the best job of a queue that may run now, or None where there is none."""
-        place: Document | None = None
+        """Take the best job of a queue that may run now, or None where there is none.
+
+        Mostly that is one of the first; where those are held back, those that may run are asked
+        for. So a claim reads a handful of documents however many wait.
+        """
+        mine = (Filter("state", "==", State.QUEUED.value), Filter("queue", "==", queue))
+        best = Query(GROUP, mine, _BEST_FIRST, limit=FIRST, select=_SEEN, group=True)
+        first = await self.documents.query(best)
+        claimed = await self._claim_first(first, lease_s)
+        if claimed is not None or len(first) < FIRST:
+            return claimed
+        over = Filter("not_before", "<=", self._clock.wall() + EARLY_S)
+        ready = replace(best, filters=(*mine, over), order=(Order("not_before"),), limit=PAGE)
+        found = await self.documents.query(ready)
+        claimed = await self._claim_first(sorted(found, key=_rank), lease_s)
+        if claimed is not None or len(found) < PAGE:
+            return claimed
+        return await self._claim_paging(replace(best, limit=PAGE), first[-1], lease_s)
+
+    async def _claim_paging(self, best: Query, place: Document, lease_s: float) -> Job | None:
+        """The first to be had behind ``place``."""
         for _ in range(PAGES):
-            query = Query(
-                GROUP,
-                (Filter("state", "==", State.QUEUED.value), Filter("queue", "==", queue)),
-                _BEST_FIRST,
-                limit=PAGE,
-                start_after=place,
-                select=("priority", "created", "not_before"),
-                group=True,
-            )
-            found = await self.documents.query(query)
-            for document in found:
-                if _ready_at(document) <= self._clock.wall() + EARLY_S:
-                    claimed = await self._claim(document, lease_s)
-                    if claimed is not None:
-                        return claimed
-            if len(found) < PAGE:
-                return None
+            found = await self.documents.query(replace(best, start_after=place))
+            claimed = await self._claim_first(found, lease_s)
+            if claimed is not None or len(found) < PAGE:
+                return claimed
             place = found[-1]
+        return None
+
+    async def _claim_first(self, found: Sequence[Document], lease_s: float) -> Job | None:
+        for document in found:
+            if _ready_at(document) <= self._clock.wall() + EARLY_S:
+                claimed = await self._claim(document, lease_s)
+                if claimed is not None:
+                    return claimed
         return None
 
     async def _claim(self, document: Document, lease_s: float) -> Job | None:
@@ -185,5 +200,14 @@ class JobStore:
 
 
 def _ready_at(document: Document) -> float:
-    at = document.data.get("not_before")
-    return at if isinstance(at, float) else 0.0
+    return _number(document, "not_before")
+
+
+def _rank(document: Document) -> tuple[float, float]:
+    """The best first."""
+    return -_number(document, "priority"), _number(document, "created")
+
+
+def _number(document: Document, field: str) -> float:
+    found = document.data.get(field)
+    return float(found) if isinstance(found, int | float) else 0.0

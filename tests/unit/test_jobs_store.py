@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Mapping
 
@@ -258,3 +259,37 @@ async def test_large_payloads_and_results_live_in_blobs(world: JobWorld) -> None
     assert "result" not in shown
     assert str(shown["result_url"]).startswith(f"/blobs/jobs/{UID}/{job.id}/result-run_")
     assert job.payload_blob not in world.blobs
+
+
+async def test_a_claim_takes_the_best_that_may_run_however_many_are_held_back(
+    world: JobWorld, clock: SteppedClock
+) -> None:
+    process = process_of(world)
+    rng = random.Random(31)
+    jobs = []
+    for n in range(70):
+        clock.ahead += 0.001
+        delay_s = 0.0 if rng.random() < 0.5 else 60.0
+        jobs.append(await submit(process, n, rng.randrange(11), delay_s=delay_s))
+    ready = [job for job in jobs if job.not_before <= clock.wall()]
+    assert 26 < len(ready) < 50
+    for best in sorted(ready, key=lambda job: (-job.priority, job.created)):
+        claimed = await process.queue.store.claim(INTERACTIVE, LEASE_S)
+        assert claimed is not None
+        assert claimed.id == best.id
+    assert await process.queue.store.claim(INTERACTIVE, LEASE_S) is None
+
+
+async def test_a_claim_reads_a_handful_of_documents_of_a_hundred_that_wait(
+    world: JobWorld, clock: SteppedClock
+) -> None:
+    process = process_of(world)
+    for n in range(100):
+        await submit(process, n, priority=9, delay_s=60.0)
+    one = await submit(process, 100)
+    reads = process.queue.store.documents.operations.total().reads
+    claimed = await process.queue.store.claim(INTERACTIVE, LEASE_S)
+    assert claimed is not None
+    assert claimed.id == one.id
+    assert await process.queue.store.claim(INTERACTIVE, LEASE_S) is None
+    assert process.queue.store.documents.operations.total().reads - reads <= 10

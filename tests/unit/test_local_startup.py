@@ -123,8 +123,10 @@ def test_the_banner_names_addresses_and_how_each_provider_is_served(tmp_path: Pa
     read = options(tmp_path, GROQ_API_KEY="gsk_secret", SIMULATE="google")
     made = with_simulator(read.settings, {"google": "http://127.0.0.1:5"}, "key")
     shown = banner("127.0.0.1", 8080, made)
+    # Contract, Two commands: the playground, the dashboard and the API.
     assert "http://127.0.0.1:8080/\n" in shown
-    assert "http://127.0.0.1:8080/v1" in shown
+    assert "http://127.0.0.1:8080/admin\n" in shown
+    assert "http://127.0.0.1:8080/v1 " in shown
     assert "groq         live" in shown
     assert "google       simulated" in shown
     assert "cerebras     disabled: CEREBRAS_API_KEY not set" in shown
