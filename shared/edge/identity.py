@@ -15,9 +15,12 @@ from shared.errors import Unauthenticated
 # foreign, garbled), so that an attacker learns nothing from comparing answers.
 REJECTED = (
     "the token is not valid here: sign in again and send Authorization: Bearer "
-    "<Firebase ID token> with the fresh token"
+    "<Firebase ID token> with the fresh token, or an API key (ck_...) that is not revoked"
 )
-MISSING = "this path needs a signed-in user: send Authorization: Bearer <Firebase ID token>"
+MISSING = (
+    "this path needs a signed-in user: send Authorization: Bearer <Firebase ID token>, or an API "
+    "key (ck_...)"
+)
 
 _SCHEME = "bearer "
 
