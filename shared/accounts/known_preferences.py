@@ -15,7 +15,7 @@ FRESH_S = 600.0
 # Users, about 0.3 KB each; the longest unasked goes first.
 MAX_KNOWN = 20_000
 # A chat does not wait longer for what only shifts an order (seconds).
-READ_TIMEOUT_S = 2.0
+READ_TIMEOUT_S = 1.0
 # After a failure nobody's are asked for so long (seconds): one chat waits, not each.
 DOWN_S = 10.0
 

@@ -43,6 +43,22 @@ def client(running: LocalProcess) -> Iterator[OpenAI]:
         yield made
 
 
+def test_an_api_key_is_all_a_tool_needs(running: LocalProcess) -> None:
+    signed_in = RouterClient(running.url, "dev-tool-owner")
+    made = signed_in.post("/v1/me/keys", {"name": "a tool"})
+    assert made.status == 200
+    key = str(made.json()["key"])
+    with OpenAI(base_url=running.url + "/v1", api_key=key, max_retries=0) as tool:
+        asked: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hello!"}]
+        answer = tool.chat.completions.create(model="auto", messages=asked)
+        assert answer.choices[0].message.content
+        with tool.chat.completions.create(model="auto", messages=asked, stream=True) as stream:
+            assert list(stream)
+        assert key not in running.output.read_text(encoding="utf-8")
+        with pytest.raises(openai.PermissionDeniedError, match="API key"):
+            tool.get("/me/keys", cast_to=object)
+
+
 def png(width: int = 2, height: int = 2) -> bytes:
     """A small picture of one colour."""
 
