@@ -79,6 +79,22 @@ def test_a_key_is_shown_once_serves_its_owner_and_is_revoked() -> None:
     in_house(main)
 
 
+def test_the_key_is_kept_nowhere_though_the_answer_may_be_asked_for_again() -> None:
+    """An answer with ``no-store`` is not for keeping, whatever Idempotency-Key it came under."""
+
+    async def main(house: House) -> None:
+        headers = {**signed_in(), "idempotency-key": "once-and-again"}
+        sent = await house.call(PATH, {"name": "a tool"}, headers=headers)
+        assert (sent.status, sent.headers["cache-control"]) == (200, "no-store")
+        key = str(sent.json()["key"])
+        documents = house.services.stores.documents
+        for collection in ("idempotency", "api_keys", "jobs", "audit"):
+            for kept in await documents.query(Query(collection, group=True)):
+                assert key not in repr(kept.data)
+
+    in_house(main)
+
+
 def test_an_administrators_key_has_no_admin_rights() -> None:
     async def main(house: House) -> None:
         key = str((await make(house, token="root")).json()["key"])
