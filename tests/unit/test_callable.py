@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import orjson
 import pytest
 
+from local.gateway import load_functions
+from local.hosting import read_hosting
+from shared.edge.callable import ADMIN
 from shared.edge.callable_status import STATUSES, Status, callable_error
 from shared.errors import (
     CapacityExhausted,
@@ -19,12 +23,15 @@ from shared.errors import (
     StreamCut,
 )
 from shared.messages import JsonObject, JsonValue
+from tests.support.asgi_client import call
+from tests.support.chat_function import chat_function
 from tests.support.edge_driver import GROQ, TOKEN, House, Sent
 from tests.support.fake_provider import Act, fails, says
 from tests.support.simulation import at, fields, items
 from tests.support.virtual_time import run_virtual
 from tests.unit.test_openapi_document import subclasses
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 NAMES = ("groq", "cerebras", "google", "huggingface")
 JSON = {**TOKEN, "content-type": "application/json"}
 EVENTS = {**JSON, "accept": "text/event-stream"}
@@ -417,3 +424,35 @@ def test_what_jobs_refuses(data: JsonObject, status: str) -> None:
 def test_admin_is_for_administrators_here_too() -> None:
     answer = answered({"op": "quotas"}, function="admin")
     assert (answer.status, error_of(answer)["status"]) == (403, "PERMISSION_DENIED")
+
+
+@pytest.mark.parametrize("operation", [*ADMIN])
+async def test_every_page_of_the_admin_api_has_its_operation(operation: str) -> None:
+    function = chat_function("admin")
+    headers = {"authorization": "Bearer dev-admin", "content-type": "application/json"}
+    bodies: dict[str, JsonObject] = {
+        "config/patch": {"client_limits": {"user_rpm": 7}},
+        "config/rollback": {"version": 0},
+    }
+    more = bodies.get(operation, {"hours": 2, "limit": 5})
+    data = orjson.dumps({"data": {"op": operation, **more}})
+    answer = await call(function, "/", "POST", body=data, headers=headers)
+    assert answer.status == 200, answer.text
+    assert list(answer.json()) == ["result"]
+
+
+def test_no_page_of_the_admin_api_is_left_out() -> None:
+    served = {
+        (method, path)
+        for path, methods in chat_function("admin").routes.exact.items()
+        for method in methods
+    }
+    reached = {(one.method, one.path) for one in ADMIN.values()}
+    assert served - reached == {("POST", "/")}
+
+
+@pytest.mark.parametrize("function", ["chat", "jobs", "admin"])
+async def test_the_deployed_entry_point_hands_its_root_on(function: str) -> None:
+    app = load_functions(read_hosting(ROOT), ROOT)[function]
+    answer = await call(app, "/", "POST", headers={"content-type": "application/json"})
+    assert (answer.status, at(answer.json(), "error", "status")) == (401, "UNAUTHENTICATED")
