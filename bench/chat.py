@@ -1,24 +1,30 @@
 """The chat path against the bare pass-through, in one run: ``python -m bench.chat [--quick]``.
 
 Prints requests/s, CPU per request, added latency, streams and cold start, with ratios to the
-bare pass-through of the same run: machines differ, ratios hold. Peers that are installed
-(``litellm`` on PATH) are measured beside it.
+bare pass-through of the same run: machines differ, ratios hold. Ourselves on Firestore (where its
+emulator is found) and peers that are installed (``litellm`` on PATH) are measured beside it.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import functools
 import json
+import os
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import orjson
 
 from bench import load, peers, servers
 from bench.load import Target, Timing
+from tests.support import firestore_emulator
 
 MODEL = "groq-gpt-oss-120b"
 GEMINI = "google-gemini-3.5-flash-lite"
@@ -95,6 +101,7 @@ def run(seconds: float, rounds: int) -> dict[str, dict[str, float]]:
     """Measure the direct call, the bare pass-through, ourselves, and the peers that are here."""
     results: dict[str, dict[str, float]] = {}
     provider = servers.upstream(core=1)
+    beside = contextlib.ExitStack()
     try:
         provider.wait_ready("/")
         direct = Target("direct", provider.port, "/chat/completions")
@@ -111,6 +118,7 @@ def run(seconds: float, rounds: int) -> dict[str, dict[str, float]]:
             ("bare", lambda: servers.bare(provider.port, 0), {}, "m"),
             ("codeex", lambda: servers.ours(provider.port, 0), bearer, MODEL),
             ("gemini wire", lambda: servers.ours(provider.port, 0), bearer, GEMINI),
+            *_on_firestore(provider.port, bearer, beside),
             *peers.installed(provider.port),
         ]
         for name, start, headers, model in systems:
@@ -123,8 +131,24 @@ def run(seconds: float, rounds: int) -> dict[str, dict[str, float]]:
             finally:
                 server.stop()
     finally:
+        beside.close()
         provider.stop()
     return results
+
+
+def _on_firestore(
+    upstream_port: int, headers: dict[str, str], beside: contextlib.ExitStack
+) -> list[peers.System]:
+    """Ourselves on the Firestore emulator, where there is one; ``beside`` stops it."""
+    found = firestore_emulator.find(os.environ)
+    if isinstance(found, str):
+        return []
+    folder = beside.enter_context(tempfile.TemporaryDirectory(prefix="codeex-bench-"))
+    emulator = firestore_emulator.FirestoreEmulator(found, Path(folder) / "output.txt")
+    beside.callback(emulator.stop)
+    emulator.wait_ready()
+    start = functools.partial(servers.ours, upstream_port, 0, firestore=emulator.host)
+    return [("firestore", start, headers, MODEL)]
 
 
 def table(results: dict[str, dict[str, float]]) -> str:
@@ -152,6 +176,13 @@ def table(results: dict[str, dict[str, float]]) -> str:
         f"spawn to first answer    {ours['cold_start_s']:.2f} s   (bar 0.7)",
         f"memory                   {ours['memory_mib']:.0f} MiB   (bar 100)",
     ]
+    if "firestore" in results:
+        stored = results["firestore"]
+        lines += [
+            f"on Firestore             {stored['cold_start_s']:.2f} s,"
+            f" {stored['memory_mib']:.0f} MiB   (bars 1.0, 140)",
+            f"its CPU to the embedded  {stored['cpu_ms'] / ours['cpu_ms']:.2f}",
+        ]
     return "\n".join(lines)
 
 

@@ -172,9 +172,15 @@ def _config(folder: str) -> str:
     return str(path)
 
 
-def ours(upstream_port: int, core: int, data_dir: str | None = None) -> Server:
-    """The chat function as it is deployed, with the benchmark's upstream as Groq and Google."""
+def ours(
+    upstream_port: int, core: int, data_dir: str | None = None, firestore: str | None = None
+) -> Server:
+    """The chat function as it is deployed, with the benchmark's upstream as Groq and Google, on the
+    embedded store or on the Firestore emulator at ``firestore``."""
     data_dir = data_dir or tempfile.mkdtemp(prefix="codeex-bench-")
+    store = {"CODEEX_DATA_DIR": data_dir}
+    if firestore is not None:
+        store = {"FIRESTORE_EMULATOR_HOST": firestore}
     env = {
         "CODEEX_CONFIG": _config(data_dir),
         "GROQ_API_KEY": "bench",
@@ -185,7 +191,7 @@ def ours(upstream_port: int, core: int, data_dir: str | None = None) -> Server:
         "FIREBASE_AUTH_EMULATOR_HOST": "127.0.0.1:1",
         "ENABLE_SAFETY_GUARD": "false",
         "ENABLE_MEMORY_SYSTEM": "false",
-        "CODEEX_DATA_DIR": data_dir,
+        **store,
         "PYTHONDONTWRITEBYTECODE": "",
     }
     return _framework("functions/chat/main.py", "chat", env, core)

@@ -60,7 +60,8 @@ class Run:
         if not _STEP.fullmatch(name):
             raise InvalidArgument(f"{name[:200]!r} is no name of a step")
         path = step_path(self.job, name)
-        found = await self._store.documents.get(path)
+        # Without progress nothing was kept; the two are one commit.
+        found = await self._store.documents.get(path) if self.job.done else None
         if found is not None:
             return await self._store.contents.get(_kept(found))
         result = await work()

@@ -19,8 +19,9 @@ from shared.storage.writes import Set, Write
 
 GROUP = "jobs"
 OVERVIEW_ROWS = 50
-# A worker looks at so many of the best jobs first, then at pages.
-FIRST, PAGE, PAGES = 3, 25, 20
+# A worker looks at so many of the best jobs first, then at so many of those that may run, and at
+# pages only where others were quicker with all of these.
+FIRST, READY, PAGE, PAGES = 3, 8, 25, 20
 # A job may run this much before its time: tickets come early where clocks differ.
 EARLY_S = 1.0
 _BEST_FIRST = (Order("priority", Direction.DOWN), Order("created"))
@@ -96,8 +97,8 @@ class JobStore:
     async def claim(self, queue: str, lease_s: float) -> Job | None:
         """Take the best job of a queue that may run now, or None where there is none.
 
-        Mostly that is one of the first; where those are held back, those that may run are asked
-        for. So a claim reads a handful of documents however many wait.
+        Mostly that is one of the first. Where those are held back, it is the best of the few that
+        could have run for longest: a claim reads a handful of documents however many wait.
         """
         mine = (Filter("state", "==", State.QUEUED.value), Filter("queue", "==", queue))
         best = Query(GROUP, mine, _BEST_FIRST, limit=FIRST, select=_SEEN, group=True)
@@ -106,10 +107,10 @@ class JobStore:
         if claimed is not None or len(first) < FIRST:
             return claimed
         over = Filter("not_before", "<=", self._clock.wall() + EARLY_S)
-        ready = replace(best, filters=(*mine, over), order=(Order("not_before"),), limit=PAGE)
+        ready = replace(best, filters=(*mine, over), order=(Order("not_before"),), limit=READY)
         found = await self.documents.query(ready)
         claimed = await self._claim_first(sorted(found, key=_rank), lease_s)
-        if claimed is not None or len(found) < PAGE:
+        if claimed is not None or len(found) < READY:
             return claimed
         return await self._claim_paging(replace(best, limit=PAGE), first[-1], lease_s)
 

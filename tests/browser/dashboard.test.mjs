@@ -103,6 +103,19 @@ describe("staying current", () => {
     await assertSoon(() => asked("GET", "quotas").length > before);
   }));
 
+  it("reads seldom when left alone, and at once when touched", visit(async (page) => {
+    await page.evaluate(() => {
+      const now = Date.now;
+      Date.now = () => now() + 61_000;
+    });
+    await page.waitForTimeout(5500); // what was due before comes still
+    const before = asked("GET", "quotas").length;
+    await page.waitForTimeout(6000);
+    assert.equal(asked("GET", "quotas").length, before);
+    await page.mouse.move(200, 200);
+    await assertSoon(() => asked("GET", "quotas").length > before);
+  }));
+
   it("keeps what is shown when the server fails, and says so", visit(async (page) => {
     mock.admin.refuse = [503, "store_unavailable", "The store does not answer."];
     await page.getByRole("button", { name: "Read again now" }).click();

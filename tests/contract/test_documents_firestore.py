@@ -266,3 +266,18 @@ def test_the_client_library_is_loaded_on_first_use() -> None:
         [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_only_its_messages_are_loaded_and_the_rest_when_it_is_asked_for() -> None:
+    probe = (
+        "import sys; from shared.storage.firestore_library import PACKAGE, prepare; prepare(); "
+        "from google.cloud.firestore_v1 import types; import google.cloud.firestore_v1 as package; "
+        "light = PACKAGE + '.async_client' not in sys.modules; "
+        "from google.cloud.firestore import AsyncClient; "
+        "print(light, types.Document.__name__, package.AsyncClient is AsyncClient); prepare(); "
+        "print(sys.modules[PACKAGE] is package, package.types is types)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True", "Document", "True", "True", "True"]

@@ -22,9 +22,13 @@ import {
 } from "./shapes.ts";
 
 const REFRESH_MS = 5000;
+/** A reading takes fifteen documents of the store: nobody looks closely at a page left alone. */
+const ALONE_MS = 30_000;
+const ALONE_AFTER_MS = 60_000;
 /** The whole day is read again this often; in between only its newest hour, to spare the store. */
 const DAY_MS = 5 * 60_000;
 const HOURS = 24;
+const TOUCHES = ["pointermove", "pointerdown", "keydown", "wheel"] as const;
 
 export interface Known {
   quotas: Quota[] | null;
@@ -54,17 +58,28 @@ export function keepCurrent(): () => void {
   let timer = 0;
   let stopped = false;
   let round = 0;
+  let touchedAt = Date.now();
+  const pause = () => (Date.now() - touchedAt < ALONE_AFTER_MS ? REFRESH_MS : ALONE_MS);
+  const touched = () => {
+    const alone = pause() === ALONE_MS;
+    touchedAt = Date.now();
+    if (alone && !document.hidden) void run();
+  };
   const run = async () => {
     const mine = ++round;
     clearTimeout(timer);
     await refresh();
-    if (!stopped && mine === round && !document.hidden) timer = setTimeout(run, REFRESH_MS);
+    if (!stopped && mine === round && !document.hidden) timer = setTimeout(run, pause());
   };
   const seen = () => {
     if (document.hidden) clearTimeout(timer);
-    else void run();
+    else {
+      touchedAt = Date.now();
+      void run();
+    }
   };
   void run();
+  for (const kind of TOUCHES) document.addEventListener(kind, touched, { passive: true });
   document.addEventListener("visibilitychange", seen);
   const unwatch = session.watch(() => {
     dayReadAt = 0;
@@ -74,6 +89,7 @@ export function keepCurrent(): () => void {
   return () => {
     stopped = true;
     clearTimeout(timer);
+    for (const kind of TOUCHES) document.removeEventListener(kind, touched);
     document.removeEventListener("visibilitychange", seen);
     unwatch();
   };
