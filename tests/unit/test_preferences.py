@@ -218,7 +218,7 @@ STANDS_IN: list[tuple[Preferences, RequestOptions, RequestOptions]] = [
 ]
 
 
-@pytest.mark.parametrize(("stored", "request_", "result"), STANDS_IN, ids=str)
+@pytest.mark.parametrize(("stored", "request_", "result"), STANDS_IN)
 def test_what_the_request_says_itself_wins(
     stored: Preferences, request_: RequestOptions, result: RequestOptions
 ) -> None:
