@@ -245,7 +245,7 @@ describe("configuration", () => {
     await dialog.getByRole("button", { name: "Roll back to version 1" }).click();
     await page.getByText(/version 3 in force/).waitFor();
     assert.deepEqual(asked("POST", "config/rollback").map(({ body }) => body), [{ version: 1 }]);
-    assert.equal(await dialog.count(), 0);
+    await dialog.waitFor({ state: "detached" });
     assert.match(await page.getByRole("row", { name: /^3 / }).innerText(), /back to version 1/);
     await page.getByRole("button", { name: "Roll back to version 0" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Roll back to version 0" }).click();
