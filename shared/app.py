@@ -76,6 +76,7 @@ class FunctionApp:
         bridge_logging(services.log, self._settings.log_level)
         shutdown = self._shutdown = Shutdown([services.settle])
         services.stopping = shutdown.is_stopping
+        services.watch = shutdown.watch
         shutdown.install()
         services.app(self._function)
         _settle_garbage_collector()

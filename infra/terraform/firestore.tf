@@ -19,6 +19,8 @@ locals {
 
   # Long texts and wide tables that no query asks for: their indexes would only be paid for.
   not_indexed = {
+    answers-body     = { collection = "answer_parts", field = "body" }
+    answers-request  = { collection = "idempotency", field = "request" }
     jobs-error       = { collection = "jobs", field = "error" }
     jobs-payload     = { collection = "jobs", field = "payload" }
     jobs-result      = { collection = "jobs", field = "result" }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from shared.composition.idempotency import idempotency_of
 from shared.edge.api_keys import KeysEndpoint
 from shared.edge.app import EdgeApp, EdgeParts, Routes
 from shared.edge.callable import ADMIN, CHAT, JOBS, callable_dialect, with_callable
@@ -68,7 +69,10 @@ def _chat(services: Services) -> EdgeApp:
         },
         counted=frozenset({("POST", "/v1/chat/completions"), ("POST", "/v1/embeddings")}),
     )
-    return _public("chat", services, with_callable(routes, CHAT), recorder)
+    finished_by_workers = frozenset({CHAT.path, CALLABLE_PATH})
+    return _public(
+        "chat", services, with_callable(routes, CHAT), recorder, resumable=finished_by_workers
+    )
 
 
 def _admin(services: Services) -> EdgeApp:
@@ -122,13 +126,20 @@ def _jobs(services: Services) -> EdgeApp:
 
 def _worker(services: Services) -> EdgeApp:
     from shared.edge.chat_job import ChatJobHandler
-    from shared.edge.worker import TicketEndpoint
+    from shared.edge.worker import FinishEndpoint, TicketEndpoint
     from shared.jobs.worker import JobWorker
 
     recorder = _recorder("worker", services)
     handlers = {CHAT_KIND: ChatJobHandler(services.chat, services.clock, recorder.record)}
     tickets = TicketEndpoint(JobWorker(_queue(services), handlers, services.clock))
-    routes = Routes(exact={"/tasks/run": {"POST": tickets.run}}, patterns={})
+    finish = FinishEndpoint(lambda record: services.app("chat").finish(record))
+    routes = Routes(
+        exact={
+            "/tasks/run": {"POST": tickets.run},
+            "/tasks/idempotency": {"POST": finish.run},
+        },
+        patterns={},
+    )
     return _private("worker", services, routes, recorder)
 
 
@@ -154,8 +165,15 @@ def _recorder(function: str, services: Services) -> Recorder:
     return Recorder(function, services.log, services.counters, services.clock, services.salt)
 
 
-def _public(function: str, services: Services, routes: Routes, recorder: Recorder) -> EdgeApp:
-    """A function that users call."""
+def _public(
+    function: str,
+    services: Services,
+    routes: Routes,
+    recorder: Recorder,
+    *,
+    resumable: frozenset[str] = frozenset(),
+) -> EdgeApp:
+    """A function that users call. ``resumable``: where requests can be finished by a worker."""
     settings = services.settings
     return EdgeApp(
         EdgeParts(
@@ -175,6 +193,7 @@ def _public(function: str, services: Services, routes: Routes, recorder: Recorde
             after=services.upkeep.after,
             stopping=services.stopping,
             dialects={CALLABLE_PATH: callable_dialect},
+            idempotency=idempotency_of(services, resumable),
         )
     )
 

@@ -7,6 +7,7 @@ and an admin instance answers no chats.
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -65,6 +66,10 @@ def _never() -> bool:
     return False
 
 
+def _unwatched(_task: asyncio.Task[None]) -> None:
+    """Nobody waits for it at the end."""
+
+
 @dataclass(slots=True)
 class Services:
     """The parts of one instance."""
@@ -99,6 +104,8 @@ class Services:
     request_ids: RequestIds
     # Whether the instance has been told to stop (``shutdown.py``).
     stopping: Callable[[], bool] = _never
+    # Takes in work that outlives its request, which the end waits for like for a request.
+    watch: Callable[[asyncio.Task[None]], None] = _unwatched
     apps: dict[str, EdgeApp] = field(default_factory=dict)
 
     @property

@@ -63,6 +63,11 @@ class Shutdown:
             if self._idle is not None and not self._active:
                 self._idle.set()
 
+    def watch(self, task: asyncio.Task[None]) -> None:
+        """Work begins that outlives its request: it ends, or is cut, as a request is."""
+        self._active.add(task)
+        task.add_done_callback(self.left)
+
     async def finish(self) -> None:
         """Let requests end, cut those that do not, and write what is owed."""
         await self._ended(REQUESTS_S)

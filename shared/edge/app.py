@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from starlette.types import Message, Receive, Scope, Send
 
@@ -28,6 +29,10 @@ from shared.errors import (
 )
 from shared.limits.clients import ClientKey, ClientLimiter
 
+if TYPE_CHECKING:
+    from shared.edge.idempotency import Idempotency
+
+KEY_HEADER = b"idempotency-key"
 Handler = Callable[[HttpRequest, Send, Call], Awaitable[None]]
 
 
@@ -87,6 +92,7 @@ class EdgeParts:
     leaves for what has to be finished first (the processor is throttled behind it). ``stopping``:
     the instance has been told to stop, and cuts what does not end.
     ``dialects``: the paths that do not speak OpenAI's way, and how they speak to whom.
+    ``idempotency`` serves what is sent with a key; it is made when the first such request comes.
     """
 
     function: str
@@ -105,10 +111,11 @@ class EdgeParts:
     after: Callable[[], Awaitable[None] | None] = _nothing
     stopping: Callable[[], bool] = _never
     dialects: Mapping[str, Callable[[HttpRequest], Dialect]] = field(default_factory=dict)
+    idempotency: Callable[[], Idempotency] | None = None
 
 
 class EdgeApp:
-    """An ASGI application. Every way out of a call is in ``__call__``."""
+    """An ASGI application. Every way out of a call is in ``_answer``."""
 
     __slots__ = ("_addresses", "_parts")
 
@@ -132,12 +139,29 @@ class EdgeApp:
             parts.clock.monotonic(),
             cors=parts.cors.headers(http),
         )
+        sending = _Started(send, parts.after)
+        await self._answer(self._serve(http, sending, call), http, sending, call)
+
+    async def perform(self, http: HttpRequest, send: Send, call: Call) -> None:
+        """Answer a request that was let in before, whatever comes of it, with its record."""
+        sending = _Started(send, _nothing)
+        await self._answer(self._handle(http, sending, call), http, sending, call)
+
+    async def finish(self, record: str) -> bool:
+        """See ``Idempotency.finish``; where there is none, nothing is left to do."""
+        make = self._parts.idempotency
+        return make is None or await make().finish(record, self.perform)
+
+    async def _answer(
+        self, work: Coroutine[None, None, None], http: HttpRequest, sending: _Started, call: Call
+    ) -> None:
+        """Every way out of a call."""
+        parts = self._parts
         speaks = parts.dialects.get(http.path)
         if speaks is not None:
             call.dialect = speaks(http)
-        sending = _Started(send, parts.after)
         try:
-            await self._serve(http, sending, call)
+            await work
         except asyncio.CancelledError:
             current = asyncio.current_task()
             if not parts.stopping() or current is None:
@@ -181,8 +205,14 @@ class EdgeApp:
             await parts.gate.enter(http, call)
         if parts.limiter is not None:
             await self._admit(parts.limiter, http, call, call.client)
-        handler = parts.routes.find(http.path, http.method)
-        await handler(http, send, call)
+        if parts.idempotency is not None and KEY_HEADER in http.headers and http.method == "POST":
+            parts.routes.find(http.path, http.method)
+            await parts.idempotency().serve(http, send, call, self.perform)
+            return
+        await self._handle(http, send, call)
+
+    async def _handle(self, http: HttpRequest, send: Send, call: Call) -> None:
+        await self._parts.routes.find(http.path, http.method)(http, send, call)
 
     async def _admit(
         self, limiter: ClientLimiter, http: HttpRequest, call: Call, key: ClientKey

@@ -24,7 +24,8 @@ _VARY: Header = (b"vary", b"Origin")
 _EXPOSED: Header = (
     b"access-control-expose-headers",
     b"x-request-id, x-codeex-model, x-codeex-provider, x-ratelimit-limit-requests, "
-    b"x-ratelimit-remaining-requests, x-ratelimit-reset-requests, Retry-After, Location",
+    b"x-ratelimit-remaining-requests, x-ratelimit-reset-requests, Retry-After, Location, "
+    b"Idempotent-Replayed",
 )
 # A list of header names (RFC 9110, 5.6.2); anything else is not repeated.
 _HEADER_NAMES = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~, \t-]{1,4096}")

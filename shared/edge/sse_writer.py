@@ -39,6 +39,15 @@ class SseWriter:
         self._timer = self._loop.call_later(HEARTBEAT_S, self._beat)
         self.opened = False
 
+    @classmethod
+    def begun(cls, send: Send) -> SseWriter:
+        """A writer for a stream that somebody else has begun and keeps alive: it can only end
+        it."""
+        writer = cls(send, list)
+        writer.stop()
+        writer.opened = True
+        return writer
+
     async def write(self, frames: bytes) -> None:
         """Send ``frames`` in one write, after the status line where that is still to come."""
         if not self.opened:

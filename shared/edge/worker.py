@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
+from collections.abc import Awaitable, Callable
 
 import orjson
 from starlette.types import Send
@@ -15,7 +17,7 @@ from starlette.types import Send
 from shared.edge.asgi import HttpRequest, send_body, send_json
 from shared.edge.call import Call
 from shared.edge.identity import Identity, bearer_token
-from shared.edge.json_body import load_object, one_of
+from shared.edge.json_body import load_object, one_of, string, wrong
 from shared.errors import Forbidden, StoreUnavailable
 from shared.jobs.job import BULK, INTERACTIVE
 from shared.jobs.sweep import Sweep
@@ -25,6 +27,7 @@ SERVICE = "service"
 # A ticket whose job could not be given a new one comes back after so long.
 AGAIN_S = 5.0
 _QUEUES = (INTERACTIVE, BULK)
+_RECORD = re.compile(r"users/[^/]{1,1500}/idempotency/[0-9a-f]{64}")
 
 
 class ServiceAccountAuthenticator:
@@ -73,6 +76,25 @@ class TicketEndpoint:
         queue = one_of(asked.get("queue", INTERACTIVE), "queue", _QUEUES)
         if not await self._worker.run_ticket(queue):
             raise StoreUnavailable("this ticket has to come again", retry_after=AGAIN_S)
+        call.status = 204
+        await send_body(send, 204, call.headers(), b"")
+
+
+class FinishEndpoint:
+    """``POST /tasks/idempotency``: a chat whose client has left, under an Idempotency-Key."""
+
+    __slots__ = ("_finish",)
+
+    def __init__(self, finish: Callable[[str], Awaitable[bool]]) -> None:
+        self._finish = finish
+
+    async def run(self, http: HttpRequest, send: Send, call: Call) -> None:
+        """204 when nothing is left to do, else as ``TicketEndpoint``."""
+        record = string(load_object(await http.body()).get("record"), "record")
+        if not _RECORD.fullmatch(record):
+            wrong("record", "must be the path of a record")
+        if not await self._finish(record):
+            raise StoreUnavailable("this request is still being answered", retry_after=AGAIN_S)
         call.status = 204
         await send_body(send, 204, call.headers(), b"")
 

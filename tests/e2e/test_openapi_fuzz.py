@@ -17,6 +17,7 @@ from tests.support.local_process import ROOT, LocalProcess, clean_environment
 
 CONFIG = Path(__file__).resolve().parent / "schemathesis.toml"
 LIMIT_S = 240  # half a minute on an idle machine
+HOOKS = {"SCHEMATHESIS_HOOKS": "tests.e2e.schemathesis_hooks", "PYTHONPATH": str(ROOT)}
 # Least number of successes by path: a run that is refused everywhere would prove nothing.
 ANSWERED = {"/v1/chat/completions": 100, "/v1/route": 100, "/v1/embeddings": 15, "/v1/models": 1}
 
@@ -32,7 +33,7 @@ def test_the_running_system_answers_as_described(running: LocalProcess, tmp_path
             f"--url={running.url}",
         ],
         cwd=tmp_path,
-        env=clean_environment({"NO_COLOR": "1", "COLUMNS": "100"}),
+        env=clean_environment({"NO_COLOR": "1", "COLUMNS": "100", **HOOKS}),
         capture_output=True,
         text=True,
         timeout=LIMIT_S,
