@@ -110,7 +110,11 @@ class Idempotency:
         if taken is None:
             return False
         names = [taken.request_part(number) for number in range(taken.request_parts)]
-        body = await store.body(names)
+        try:
+            body = await store.body(names)
+        except RecordLost:  # it was taken over, or its parts have expired
+            await store.free(taken)
+            return True
         asked = Asked.from_text(taken.request)
         http = asked.http(StillHere(body))
         work = self._start(taken, http, asked.call(clock.monotonic()), body, perform)

@@ -16,6 +16,7 @@ from shared.messages import JsonObject
 from shared.model import ModelCard
 from shared.providers.base import ChatProvider
 from shared.settings import Settings, load_settings
+from shared.storage.documents import DocumentStore
 from tests.support.fake_provider import OK, Act, FakeProvider
 from tests.support.open_limits import opened
 from tests.support.stores import memory_store
@@ -100,7 +101,7 @@ class House:
 
     Nobody's limit holds, unless there are ``settings``, which are taken as they are, or
     ``limited``, which keeps the environment's. ``authenticator``: who is let in beside API keys
-    (None: ``OneUser``).
+    (None: ``OneUser``). ``documents``: the store it shares with others, whose ``seed`` differs.
     """
 
     def __init__(
@@ -110,6 +111,8 @@ class House:
         *,
         settings: Settings | None = None,
         limited: bool = False,
+        documents: DocumentStore | None = None,
+        seed: int = 7,
         **env: str,
     ) -> None:
         scripts = scripts or {}
@@ -122,9 +125,9 @@ class House:
             settings,
             authenticator=authenticator or OneUser(),
             clock=self.clock,
-            rng=random.Random(7),
+            rng=random.Random(seed),
             log_stream=self.lines,
-            documents=memory_store(self.clock),
+            documents=documents or memory_store(self.clock),
         )
         self.fakes = {
             name: FakeProvider(name, scripts.get(name, lambda _card, _nth: OK)) for name in NAMES
