@@ -29,6 +29,8 @@ from shared.idempotency.store import RecordLost, RecordStore, key_used
 from shared.storage.tasks import Tasks
 
 MAX_KEY_CHARS = 255
+# A request that so many runs did not survive may be what ended them: no worker takes it up again.
+MAX_RUNS = 5
 # How often another instance's answer is looked at: at first, and at the slowest.
 POLL_S, SLOWEST_POLL_S, POLL_GROWTH = 0.5, 1.0, 1.25
 
@@ -106,12 +108,14 @@ class Idempotency:
             return True
         if not record.lapsed(clock.wall()):
             return False
+        if record.runs >= MAX_RUNS:
+            await store.free(record)
+            return True
         taken = await store.take(record)
         if taken is None:
             return False
-        names = [taken.request_part(number) for number in range(taken.request_parts)]
         try:
-            body = await store.body(names)
+            body = await store.body(taken.body_parts())
         except RecordLost:  # it was taken over, or its parts have expired
             await store.free(taken)
             return True

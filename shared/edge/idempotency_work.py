@@ -1,8 +1,10 @@
 """A request under an Idempotency-Key at work: in a task of its own, whoever of its clients stays.
 
-Beside it, its answer is stored as it grows and its lease is renewed. When its client leaves, what
-it was asked is stored and a task is enqueued, so that a worker finishes it should this instance get
-no processor, or die, before the answer is whole.
+Beside it, its answer is stored as it grows and its lease is renewed. What takes longer than a
+moment is handed over while its client is still there: what it was asked is stored and a task is
+enqueued, so that a worker finishes it should this instance get no processor, or die, before the
+answer is whole. Nothing of that may wait for the client to leave: from then on there may be no
+processor.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ TASK_QUEUE = "interactive"
 # What is new is stored at most so often, so that other instances can follow.
 STORE_S = 1.0
 RENEW_S = 5.0
-# A worker looks once the lease must have lapsed, had this instance stopped as its client left.
+# A worker looks once the lease must have lapsed, had this instance stopped at once.
 LOOK_AFTER_S = LEASE_S + 5.0
 ENQUEUE_TIMEOUT_S = 3.0
 
@@ -67,6 +69,7 @@ class Work:
         "_stored",
         "_task",
         "_tasks",
+        "_ticketed",
         "_tried",
         "call",
         "lost",
@@ -100,6 +103,8 @@ class Work:
         self._lock = asyncio.Lock()
         self._stored = 0  # pieces of the answer
         self._tried = 0  # the same, with those of a write of which nobody knows whether it was made
+        # What a worker takes over has its task, which comes again should that worker die.
+        self._ticketed = bool(record.request)
         self._renewed = clock.monotonic()
 
     def begin(
@@ -126,12 +131,8 @@ class Work:
     async def client_left(self) -> None:
         """A client is gone: if nobody else waits, see to it that the answer is made all the same.
         Never fails: without the store, the record lapses and its key can be used again."""
-        if self._following or self.recording.ended or not self._asked or self._tasks is None:
-            return
-        try:
-            await self._hand_over(self._tasks)
-        except (RecordLost, StoreUnavailable):
-            return
+        if not self._following:
+            await self._provide()
 
     @property
     def failed(self) -> bool:
@@ -152,14 +153,22 @@ class Work:
         finally:
             self.recording.close()
 
+    async def _provide(self) -> None:
+        """Hand over, unless that is done or the answer is whole. Never fails; it is tried again."""
+        tasks = self._tasks
+        if tasks is None or not self._asked or self._ticketed or self.recording.ended:
+            return
+        try:
+            await self._hand_over(tasks)
+        except (RecordLost, StoreUnavailable):
+            return
+
     async def _hand_over(self, tasks: Tasks) -> None:
         async with self._lock:
-            if self.record.request or self.lost or self.record.state is State.DONE:
+            if self.lost or self.record.state is State.DONE:
                 return
-            pieces = cut(self._body)
-            parts = [(self.record.request_part(at), piece) for at, piece in enumerate(pieces)]
-            wanted = replace(self.record, request=self._asked, request_parts=len(parts))
-            self.record = await self._store.write(self.record, self._renew(wanted), parts)
+            if not self.record.request:
+                await self._keep_request()
         await tasks.enqueue(
             TASK_QUEUE,
             TASK_PATH,
@@ -167,11 +176,19 @@ class Work:
             delay_s=LOOK_AFTER_S,
             timeout_s=ENQUEUE_TIMEOUT_S,
         )
+        self._ticketed = True
+
+    async def _keep_request(self) -> None:
+        pieces = cut(self._body)
+        parts = [(self.record.request_part(at), piece) for at, piece in enumerate(pieces)]
+        wanted = replace(self.record, request=self._asked, request_parts=len(parts))
+        self.record = await self._store.write(self.record, self._renew(wanted), parts)
 
     async def _keep(self) -> None:
         """Store what is new, or renew the lease, until this is another run's."""
         while not self.lost:
             await self._clock.sleep(STORE_S)
+            await self._provide()
             new = self.recording.ready > self._stored and not self.recording.sealed
             if not new and self._clock.monotonic() - self._renewed < RENEW_S:
                 continue

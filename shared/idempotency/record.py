@@ -40,7 +40,7 @@ class Record:
 
     ``sealed``: the answer may be kept nowhere (``Cache-Control: no-store``). ``request`` says how
     the request was made, once a worker may have to finish it, and ``request_parts`` is how many
-    parts its body has. ``version`` is that of the document.
+    parts its body has. ``runs`` have begun to answer it. ``version`` is that of the document.
     """
 
     path: str
@@ -55,6 +55,7 @@ class Record:
     sealed: bool = False
     request: str = ""
     request_parts: int = 0
+    runs: int = 1
     version: int = 0
 
     @classmethod
@@ -82,6 +83,7 @@ class Record:
             sealed=bool(data["sealed"]),
             request=str(data["request"]),
             request_parts=int(_number(data, "request_parts")),
+            runs=int(_number(data, "runs")),
             version=version,
         )
 
@@ -100,6 +102,7 @@ class Record:
             "sealed": self.sealed,
             "request": self.request,
             "request_parts": self.request_parts,
+            "runs": self.runs,
         }
 
     def lapsed(self, now: float) -> bool:
@@ -121,12 +124,14 @@ class Record:
             fresh,
             request=self.request,
             request_parts=self.request_parts,
+            runs=self.runs + 1,
             version=self.version,
         )
 
     def done(self, now: float) -> Record:
-        """Answered: kept for an hour from now."""
-        return replace(self, state=State.DONE, lease_until=now, expires=now + KEPT_S)
+        """Answered: kept for an hour from now. What was asked is of no more use, and goes."""
+        kept = replace(self, state=State.DONE, lease_until=now, expires=now + KEPT_S)
+        return replace(kept, request="", request_parts=0)
 
     def answer_part(self, number: int) -> str:
         """The path of a part of this owner's answer: no two owners write the same."""
@@ -138,8 +143,11 @@ class Record:
 
     def all_parts(self) -> list[str]:
         """The paths of every part it counts."""
-        answer = [self.answer_part(number) for number in range(self.parts)]
-        return answer + [self.request_part(number) for number in range(self.request_parts)]
+        return [self.answer_part(number) for number in range(self.parts)] + self.body_parts()
+
+    def body_parts(self) -> list[str]:
+        """The paths of the parts of the request's body."""
+        return [self.request_part(number) for number in range(self.request_parts)]
 
 
 def record_path(uid: str, identifier: str) -> str:

@@ -16,7 +16,7 @@ from shared.idempotency.record import PART_BYTES, Part, Record, part_data
 from shared.storage.document import Document
 from shared.storage.documents import ATTEMPTS, DocumentStore
 from shared.storage.errors import AlreadyExists, PreconditionFailed
-from shared.storage.writes import Delete, Set
+from shared.storage.writes import Delete, Set, Write
 
 # Parts in one commit: 4 MiB, well under what a commit may hold (10 MiB).
 BATCH = 4 * 1024 * 1024 // PART_BYTES
@@ -83,11 +83,13 @@ class RecordStore:
 
     async def write(self, before: Record, after: Record, parts: Sequence[Part] = ()) -> Record:
         """Write ``after`` and ``parts`` over ``before``, many parts in several commits of which
-        the last changes the record. Raises ``RecordLost``."""
+        the last changes the record; parts of the request that ``after`` has no more go with it.
+        Raises ``RecordLost``."""
         batches = [parts[at : at + BATCH] for at in range(0, len(parts), BATCH)] or [parts]
         for batch in batches[:-1]:
             before = await self._commit(before, before, batch)
-        return await self._commit(before, after, batches[-1])
+        gone = before.body_parts()[after.request_parts :]
+        return await self._commit(before, after, batches[-1], gone)
 
     async def free(self, record: Record) -> None:
         """Forget the record: its key is free. What another run owns stays."""
@@ -114,9 +116,12 @@ class RecordStore:
                 gathered.append(piece)
         return b"".join(gathered)
 
-    async def _commit(self, before: Record, after: Record, parts: Sequence[Part]) -> Record:
+    async def _commit(
+        self, before: Record, after: Record, parts: Sequence[Part], gone: Sequence[str] = ()
+    ) -> Record:
         now = self._clock.wall()
-        beside = [Set(path, part_data(body, now)) for path, body in parts]
+        beside: list[Write] = [Set(path, part_data(body, now)) for path, body in parts]
+        beside += [Delete(path) for path in gone]
         version = before.version
         for _ in range(ATTEMPTS):
             own = Set(after.path, after.to_data(), if_version=version)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from shared.composition.shutdown import CUT_S, REQUESTS_S, Shutdown
+from shared.edge.idempotency import MAX_RUNS
 from shared.errors import StoreUnavailable
 from shared.idempotency.record import LEASE_S
 from shared.storage.document import Document
@@ -153,6 +154,89 @@ def test_a_frozen_instance_is_relieved_by_the_worker_and_writes_nothing_when_it_
         assert text_of(answers[0]) == TEXT
         assert await worker_comes(worker, record.path) == 204  # a task may come twice
         assert (calls(frozen), calls(worker)) == (1, 1)
+
+    run_virtual(main())
+
+
+def test_an_instance_that_freezes_as_its_client_leaves_is_relieved_all_the_same() -> None:
+    """Nothing that has to happen may wait for the client to leave: behind it there may be no
+    processor."""
+
+    async def main() -> None:
+        store = shared_store()
+        backend = Freezing.of(store)
+        frozen, worker = instance(behind(backend), 1), instance(store, 2)
+        leaving = asyncio.create_task(frozen.call(CHAT, STREAM, headers=KEYED, leave_after=2.5))
+        await asyncio.sleep(2.4)
+        backend.thawed.clear()
+        record = await record_of(store)
+        (task,) = await store.query(Query("tasks", group=True))
+        assert record.data["request"]
+        await asyncio.sleep(LEASE_S + 5.0)
+        assert await worker_comes(worker, record.path) == 204
+        backend.thawed.set()
+        await leaving
+        await asyncio.sleep(60.0)
+        again = await worker.call(CHAT, STREAM, headers=KEYED)
+        assert text_of(again) == TEXT
+        assert (calls(frozen), calls(worker)) == (1, 1)
+        assert [found.id for found in await store.query(Query("tasks", group=True))] == [task.id]
+
+    run_virtual(main())
+
+
+def test_what_was_asked_goes_once_it_is_answered() -> None:
+    async def main() -> None:
+        store = shared_store()
+        house = instance(store, 1)
+        running = asyncio.create_task(house.call(CHAT, STREAM, headers=KEYED))
+        await asyncio.sleep(2.5)
+        asks = {one.id for one in await store.query(Query("answer_parts", group=True))}
+        assert "request-0" in asks
+        await running
+        left = {one.id for one in await store.query(Query("answer_parts", group=True))}
+        assert not [name for name in left if name.startswith("request-")]
+        record = await record_of(store)
+        assert (record.data["request"], record.data["request_parts"]) == ("", 0)
+
+    run_virtual(main())
+
+
+def test_a_call_that_takes_no_time_needs_no_worker() -> None:
+    async def main() -> None:
+        store = shared_store()
+        await instance(store, 1, Act()).call(CHAT, STREAM, headers=KEYED)
+        assert await store.query(Query("tasks", group=True)) == []
+
+    run_virtual(main())
+
+
+def test_a_request_that_ends_every_instance_is_given_up() -> None:
+    async def main() -> None:
+        store = shared_store()
+        gate = Gate()
+        first = instance(behind(GatedBackend(store.backend, gate, [])), 1)
+        dying: list[asyncio.Task[Sent] | asyncio.Task[int]] = []
+        dying.append(asyncio.create_task(first.call(CHAT, STREAM, headers=KEYED)))
+        await asyncio.sleep(2.5)
+        gate.dead = True
+        path = (await record_of(store)).path
+        for seed in range(2, MAX_RUNS + 1):
+            await asyncio.sleep(LEASE_S + 5.0)
+            gate = Gate()
+            worker = instance(behind(GatedBackend(store.backend, gate, [])), seed)
+            dying.append(asyncio.create_task(worker_comes(worker, path)))
+            await asyncio.sleep(2.5)
+            gate.dead = True
+            assert (await record_of(store)).data["runs"] == seed
+        await asyncio.gather(*dying, return_exceptions=True)
+        await asyncio.sleep(LEASE_S + 5.0)
+        survivor = instance(store, 20)
+        assert await worker_comes(survivor, path) == 204
+        assert calls(survivor) == 0
+        assert await store.query(Query("idempotency", group=True)) == []
+        again = await survivor.call(CHAT, STREAM, headers=KEYED)
+        assert text_of(again) == TEXT
 
     run_virtual(main())
 
