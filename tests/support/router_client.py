@@ -83,9 +83,16 @@ class RouterClient:
         """Somebody else at the same address."""
         return RouterClient(self.url, token)
 
-    def call(self, method: str, path: str, body: bytes | None = None) -> Answer:
-        """One request on a connection of its own."""
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        more: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One request on a connection of its own, with ``more`` headers."""
         headers = {"content-type": "application/json"} if body is not None else {}
+        headers |= more or {}
         if self._token is not None:
             headers["authorization"] = f"Bearer {self._token}"
         connection = http.client.HTTPConnection(self._host, timeout=TIMEOUT_S)
@@ -101,9 +108,9 @@ class RouterClient:
         """GET."""
         return self.call("GET", path)
 
-    def post(self, path: str, body: JsonValue) -> Answer:
+    def post(self, path: str, body: JsonValue, more: Mapping[str, str] | None = None) -> Answer:
         """POST of a JSON body."""
-        return self.call("POST", path, json.dumps(body).encode())
+        return self.call("POST", path, json.dumps(body).encode(), more)
 
     def patch(self, path: str, body: JsonValue) -> Answer:
         """PATCH with a JSON body."""
