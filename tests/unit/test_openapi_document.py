@@ -10,6 +10,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from shared import VERSION, errors, messages
 from shared.edge import chat_request, parse_options
+from shared.edge.idempotency import MAX_KEY_CHARS
 from shared.edge.parse_images import IMAGE_TYPES
 from shared.edge.parse_messages import MAX_MESSAGES
 from shared.edge.parse_tools import MAX_TOOLS
@@ -81,6 +82,16 @@ def test_every_error_code_and_type_is_described_and_no_other() -> None:
     raised = subclasses(errors.CodeexError)
     assert enum("ErrorObject", "properties", "code") == {one.code for one in raised} | {"queued"}
     assert enum("ErrorObject", "properties", "type") == {one.type for one in raised}
+
+
+def test_every_post_takes_an_idempotency_key_and_says_what_another_body_gets() -> None:
+    key = {"$ref": "#/components/parameters/IdempotencyKey"}
+    for path, operations in PATHS.items():
+        if "post" in fields(operations):
+            assert key in items(at(PATHS, path, "post", "parameters")), path
+            assert "409" in fields(at(PATHS, path, "post", "responses")), path
+    schema = fields(at(DOCUMENT, "components", "parameters", "IdempotencyKey", "schema"))
+    assert schema["maxLength"] == MAX_KEY_CHARS
 
 
 def test_every_status_described_is_one_the_errors_have() -> None:
