@@ -22,7 +22,7 @@ from shared.edge.call import Call
 from shared.edge.dialect import OPENAI
 from shared.edge.idempotency_recording import Follower, cut_short
 from shared.edge.idempotency_request import Asked
-from shared.edge.idempotency_work import Perform, StillHere, Work
+from shared.edge.idempotency_work import Perform, StillHere, Work, have_a_look
 from shared.errors import ClientCancelled, Conflict, InvalidRequest
 from shared.idempotency.record import Record, State, record_path
 from shared.idempotency.store import RecordLost, RecordStore, key_used
@@ -99,15 +99,18 @@ class Idempotency:
     async def finish(self, path: str, perform: Perform) -> bool:
         """Do what a task was enqueued for: finish the request of a record whose owner has died.
 
-        False: it still lives, or this run did not get to the end: come again. Raises
-        ``StoreUnavailable``.
+        Where that still lives another task is enqueued: one that fails slows the whole queue down
+        (https://cloud.google.com/tasks/docs/common-pitfalls). False: this run did not get to the
+        end, so this task has to come again. Raises ``StoreUnavailable``.
         """
-        store, clock = self._parts.store, self._parts.clock
+        store, clock, tasks = self._parts.store, self._parts.clock, self._parts.tasks
         record = await store.get(path)
         if record is None or record.state is State.DONE or not record.request:
             return True
         if not record.lapsed(clock.wall()):
-            return False
+            if tasks is not None:
+                await have_a_look(tasks, path)
+            return tasks is not None
         if record.runs >= MAX_RUNS:
             await store.free(record)
             return True

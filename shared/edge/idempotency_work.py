@@ -38,6 +38,18 @@ LOOK_AFTER_S = LEASE_S + 5.0
 ENQUEUE_TIMEOUT_S = 3.0
 
 
+async def have_a_look(tasks: Tasks, record: str) -> None:
+    """Have a worker look at a record once nobody may have been heard of. Raises
+    ``StoreUnavailable``, and then the worker may come or not."""
+    await tasks.enqueue(
+        TASK_QUEUE,
+        TASK_PATH,
+        {"record": record},
+        delay_s=LOOK_AFTER_S,
+        timeout_s=ENQUEUE_TIMEOUT_S,
+    )
+
+
 class StillHere:
     """A ``receive`` that gives the whole body, then waits: this client never leaves."""
 
@@ -169,13 +181,7 @@ class Work:
                 return
             if not self.record.request:
                 await self._keep_request()
-        await tasks.enqueue(
-            TASK_QUEUE,
-            TASK_PATH,
-            {"record": self.record.path},
-            delay_s=LOOK_AFTER_S,
-            timeout_s=ENQUEUE_TIMEOUT_S,
-        )
+        await have_a_look(tasks, self.record.path)
         self._ticketed = True
 
     async def _keep_request(self) -> None:

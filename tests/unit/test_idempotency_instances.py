@@ -138,7 +138,8 @@ def test_a_frozen_instance_is_relieved_by_the_worker_and_writes_nothing_when_it_
         await frozen.call(CHAT, STREAM, headers=KEYED, leave_after=2.5)
         record = await record_of(store)
         assert len(await store.query(Query("tasks", group=True))) == 1
-        assert await worker_comes(worker, record.path) == 503  # it still lives
+        assert await worker_comes(worker, record.path) == 204  # it still lives
+        assert len(await store.query(Query("tasks", group=True))) == 2  # so it looks again later
         backend.thawed.clear()
         await asyncio.sleep(LEASE_S + 5.0)
         assert await worker_comes(worker, record.path) == 204
