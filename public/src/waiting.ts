@@ -146,17 +146,21 @@ async function resultOf(job: Job): Promise<ReturnType<typeof readCompletion> | P
   return { code: "result_unread", message: "The answer is ready but could not be fetched." };
 }
 
-/** Takes a waiting request back. When it came too late, the answer is on its way. */
-export async function cancelWaiting(turn: AnswerTurn): Promise<void> {
-  if (!turn.job) return;
+/**
+ * Takes a waiting request back. When it came too late, the answer is on its way. Resolves to why it
+ * could not be taken back, where the server did not say what became of it.
+ */
+export async function cancelWaiting(turn: AnswerTurn): Promise<string | undefined> {
+  if (!turn.job) return undefined;
   try {
     const job = await cancelJob(turn.job.id, await token());
     if (job) await take(turn.id, job);
     else followed.get(turn.id)?.();
   } catch (error) {
     const problem = error instanceof ApiError ? error.problem : connectionProblem();
-    if (problem.status !== 409) return changeAnswer(turn.id, { jobNote: problem.message });
+    if (problem.status !== 409) return problem.message;
     changeAnswer(turn.id, { tooLate: true });
     followed.get(turn.id)?.();
   }
+  return undefined;
 }

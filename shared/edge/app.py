@@ -186,15 +186,15 @@ class EdgeApp:
 
     async def _serve(self, http: HttpRequest, send: Send, call: Call) -> None:
         parts = self._parts
+        if is_preflight(http):
+            call.status = 204
+            await parts.cors.preflight(http, send, call.headers())
+            return
         if http.path == "/health":
             if http.method not in ("GET", "HEAD"):
                 raise MethodNotAllowed(http.method, ("GET",))
             body = {"status": "ok", "function": parts.function, "version": VERSION}
             await send_json(send, 200, call.headers(), dict(body))
-            return
-        if is_preflight(http):
-            call.status = 204
-            await parts.cors.preflight(http, send, call.headers())
             return
         call.identity = await parts.authenticator.authenticate(http.header(b"authorization"))
         if parts.before is not None:

@@ -389,9 +389,8 @@ class ProviderBook:
     def _look(self) -> None:
         """From now on the lease may be used without asking until its end, or until what is known
         of closures is old."""
-        closed = self._closed is not None and self._monotonic() < self._closed.until
-        exchange = self._exchange
-        self._open_until = -math.inf if closed else min(self._lease.stop, exchange.fresh_until)
+        until = min(self._lease.stop, self._exchange.fresh_until)
+        self._open_until = -math.inf if self.provider_closed else until
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:

@@ -144,6 +144,23 @@ describe("taken back", () => {
     assert.match(await (await answer(page)).innerText(), /Answered anyway\./);
   }));
 
+  it("says that it was not cancelled, until it is", visit(async (page) => {
+    await ask(page, "queue");
+    await card(page).waitFor();
+    held().broken = true;
+    const button = card(page).getByRole("button", { name: "Cancel" });
+    await button.click();
+    const told = card(page).getByText("Not cancelled: The store does not answer.");
+    await told.waitFor();
+    const before = held().reads;
+    while (held().reads === before) await page.waitForTimeout(200); // a look that succeeds
+    await page.waitForTimeout(200);
+    assert.equal(await told.count(), 1);
+    held().broken = false;
+    await button.click();
+    await answer(page, "stopped");
+  }));
+
   it("is taken back where its message is replaced, and kept where a new chat can be undone", visit(async (page) => {
     await ask(page, "queue");
     await card(page).waitFor();

@@ -38,7 +38,7 @@ def preflight(origin: str, path: str = CHAT, allowed: str = "") -> Sent:
     return run_virtual(main())
 
 
-@pytest.mark.parametrize("path", [CHAT, "/v1/models", "/v1/not-there-yet"])
+@pytest.mark.parametrize("path", [CHAT, "/v1/models", "/health", "/v1/not-there-yet"])
 def test_a_preflight_needs_no_token(path: str) -> None:
     answer = preflight(OWN, path)
     assert answer.status == 204

@@ -24,11 +24,12 @@ export function OnItsWay(props: { turn: AnswerTurn }) {
 export function InLine(props: { turn: AnswerTurn; job: Job }) {
   const { turn, job } = props;
   const [cancelling, setCancelling] = useState(false);
+  const [refused, setRefused] = useState<string | undefined>();
   const left = useCountdown(job.seenAt + (job.estimatedWait ?? 0) * 1000);
   const running = job.status === "running";
   const cancel = async () => {
     setCancelling(true);
-    await cancelWaiting(turn);
+    setRefused(await cancelWaiting(turn));
     setCancelling(false);
   };
   return (
@@ -65,6 +66,7 @@ export function InLine(props: { turn: AnswerTurn; job: Job }) {
         {job.attempts > 1 && ` Attempt ${job.attempts}.`}
       </p>
       {turn.tooLate && <p class="note trouble" role="status">Too late to cancel: the answer is on its way.</p>}
+      {refused && !turn.tooLate && <p class="note trouble" role="status">Not cancelled: {refused}</p>}
       {turn.jobNote && <p class="note trouble" role="status">{turn.jobNote}</p>}
       <p class="foot">
         <span class="id">

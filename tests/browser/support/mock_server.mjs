@@ -146,7 +146,8 @@ export const completion = (content) => ({
 
 /**
  * Starts it on a free port. Returns {url, requests, faults, jobs, admin, close}. `jobs` maps an id to
- * {job, reads, cancels, late}: a test changes `job`, and `late` makes a cancellation too late.
+ * {job, reads, cancels, late, broken}: a test changes `job`, `late` makes a cancellation too late,
+ * `broken` has none answered.
  */
 export async function startMock({ simulator = true } = {}) {
   const requests = [];
@@ -159,7 +160,7 @@ export async function startMock({ simulator = true } = {}) {
       id, object: "job", kind: "chat", status: "queued", progress: { done: 0, total: 1 }, position: 2, estimated_wait_seconds: 40,
       created_at: Math.floor(Date.now() / 1000), expires_at: Math.floor(Date.now() / 1000) + 86_400, attempts: 0,
     };
-    jobs.set(id, { job, reads: 0, cancels: 0, late: false });
+    jobs.set(id, { job, reads: 0, cancels: 0, late: false, broken: false });
     return job;
   };
   const server = createServer((request, response) => {
@@ -208,6 +209,7 @@ export async function startMock({ simulator = true } = {}) {
       return [200, held.job];
     }
     held.cancels += 1;
+    if (held.broken) return [503, errorBody("store_unavailable", "The store does not answer.")];
     if (held.late) return [409, errorBody("conflict", "The job is being worked on.")];
     held.job = { ...held.job, status: "cancelled", position: undefined };
     return [200, held.job];
