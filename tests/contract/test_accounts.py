@@ -12,7 +12,7 @@ from shared.accounts.api_keys import MAX_KEYS, ApiKey, KeyStore
 from shared.accounts.key_text import fingerprint
 from shared.accounts.preferences import Preferences, PreferenceStore
 from shared.clock import SystemClock
-from shared.errors import Conflict
+from shared.errors import Conflict, StoreUnavailable
 from shared.storage.documents import DocumentStore
 from shared.storage.errors import PreconditionFailed, VersionConflict
 
@@ -23,10 +23,10 @@ def keys(documents: DocumentStore) -> KeyStore:
 
 
 async def one_more(keys: KeyStore) -> tuple[str, ApiKey] | None:
-    """A new key; None: one too many, or others came in between each time."""
+    """A new key; None: one too many, or others came in between for as long as it may take."""
     try:
         return await keys.create("alice", "tool", "free", None)
-    except (Conflict, VersionConflict):
+    except (Conflict, VersionConflict, StoreUnavailable):
         return None
 
 
