@@ -5,13 +5,14 @@ Everything wrong is gathered and said at once, a line each, before anything star
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from msgspec import structs
 
 from local.dotenv import DotenvError, read_dotenv
 from shared.config import SettingsError
@@ -99,14 +100,14 @@ def with_simulator(settings: Settings, base_urls: Mapping[str, str], key: str) -
             providers[name] = ProviderSettings(name, base_urls[name], key, "simulated")
         elif provider.state == "disabled":
             reason = f"{provider.reason}; set it in .env, or SIMULATE={name}"
-            providers[name] = dataclasses.replace(provider, reason=reason)
+            providers[name] = structs.replace(provider, reason=reason)
         else:
             providers[name] = provider
     config = settings.config
     if config.paid_providers != "all":
         paid = config.paid_providers | frozenset(base_urls)
         config = config.model_copy(update={"paid_providers": paid})
-    return dataclasses.replace(
+    return structs.replace(
         settings,
         providers=providers,
         config=config,

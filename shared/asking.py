@@ -6,16 +6,16 @@ its quota and given up on is the business of whoever answers the port.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from shared.clock import Deadline
 from shared.messages import JsonObject, JsonValue, Usage
 from shared.model import ModelCard
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """One call. ``messages`` are OpenAI message objects; ``fields`` what else the body holds
     (``temperature``, ``response_format``, ``reasoning_effort``, ``logprobs``). ``input_tokens`` is
     an estimate of the prompt, ``max_tokens`` the longest answer, both in tokens."""
@@ -27,8 +27,7 @@ class Question:
     fields: JsonObject = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Reply:
+class Reply(Struct):
     """A model's answer to a question. ``logprobs`` is OpenAI's object of the choice, where the
     provider gives any; ``latency_ms`` from asking to the whole answer."""
 

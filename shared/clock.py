@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 
 class Clock(Protocol):
@@ -42,8 +43,7 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
-@dataclass(slots=True)
-class Deadline:
+class Deadline(Struct):
     """The one end of a request (R5, decision: one deadline covers the whole request).
 
     ``at`` is a reading of ``clock.monotonic``. It is handed down the stack; nobody makes a

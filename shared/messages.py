@@ -7,7 +7,7 @@ shapes once, at the wire, so nothing above the wires knows which provider spoke.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from shared.model import Capability, Feature
 
@@ -16,16 +16,14 @@ JsonValue = JsonScalar | list["JsonValue"] | dict[str, "JsonValue"]
 JsonObject = dict[str, JsonValue]
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(Struct, frozen=True):
     """A field of the request that a model must be able to honour. ``param`` names the field."""
 
     feature: Feature | Capability
     param: str
 
 
-@dataclass(slots=True)
-class RequestOptions:
+class RequestOptions(Struct):
     """The ``codeex`` extension object of the request, validated (contract, Chat)."""
 
     conversation_id: str | None = None
@@ -42,11 +40,10 @@ class RequestOptions:
     classifier: str = "auto"  # "auto" | "local"
     present: bool = False  # the body had a codeex object (clients that can take a job)
     # The fields that the request itself gave; stored preferences stand in for others.
-    said: frozenset[str] = field(default=frozenset(), compare=False)
+    said: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True)
-class ChatRequest:
+class ChatRequest(Struct):
     """A chat request that passed validation.
 
     ``messages`` are the body's message objects, shape-checked, not copied. ``input_tokens`` is an
@@ -67,8 +64,7 @@ class ChatRequest:
     options: RequestOptions = field(default_factory=RequestOptions)
 
 
-@dataclass(slots=True)
-class Usage:
+class Usage(Struct):
     """Tokens a provider says it counted. ``estimated``: it did not say, we did."""
 
     prompt_tokens: int = 0
@@ -96,8 +92,7 @@ class Usage:
         }
 
 
-@dataclass(slots=True)
-class ChatResult:
+class ChatResult(Struct):
     """A whole answer. ``choices`` are OpenAI choice objects (``index``, ``message``,
     ``finish_reason``, ``logprobs``); reasoning stands in ``message.reasoning_content``."""
 
@@ -106,8 +101,7 @@ class ChatResult:
     upstream_model: str = ""
 
 
-@dataclass(slots=True)
-class Chunk:
+class Chunk(Struct):
     """One piece of a streamed answer. Only what is new is set.
 
     ``tool_calls`` are OpenAI tool-call deltas (``index``, ``id``, ``type``, ``function``).
@@ -131,8 +125,7 @@ class Chunk:
         )
 
 
-@dataclass(slots=True)
-class Attempt:
+class Attempt(Struct):
     """One line of the receipt's history (R5.6). ``latency_ms`` to success or failure."""
 
     model: str

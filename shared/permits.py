@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 
-@dataclass(slots=True)
-class Permit:
+class Permit(Struct):
     """The right to send one request, now. ``stamp`` (ms) is the use's place in the journal,
     ``batch`` the journal it stands in. ``open`` until it is settled or refunded."""
 
@@ -22,8 +22,7 @@ class Permit:
     open: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """No permit now. ``until``: the monotonic second at which there may be one, infinity for
     never. ``reason``: ``full``, ``too_large`` (over what the limit allows at all), ``none_allowed``
     (a limit of 0), ``busy`` (others were quicker, ask again) or why the model or its provider is
@@ -47,8 +46,7 @@ TOO_LARGE = Refusal(math.inf, "too_large")
 NONE_ALLOWED = Refusal(math.inf, "none_allowed")
 
 
-@dataclass(slots=True, eq=False)
-class Place:
+class Place(Struct, eq=False):
     """One request in the line. Lower ``rank`` is served sooner: priority, then arrival.
 
     ``returns``: what it waits for, a model's or a provider's id, with the monotonic second at

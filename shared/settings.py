@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct, field
 
 from shared.config import Flags, RuntimeConfig, SettingsError, merge_patch, parse_config
 
@@ -24,19 +25,21 @@ DEFAULT_BASE_URLS: dict[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderSettings:
+class ProviderSettings(Struct, frozen=True):
     """How one provider is reached. ``state``: "live" (a key is set), "simulated", "disabled"."""
 
     name: str
     base_url: str
-    api_key: str = field(default="", repr=False)
+    api_key: str = ""
     state: Literal["live", "simulated", "disabled"] = "disabled"
     reason: str = ""
 
+    def __repr__(self) -> str:
+        """Without the key, which must not reach a log by way of a traceback (R18.2)."""
+        return f"ProviderSettings({self.name!r}, {self.base_url!r}, {self.state!r})"
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+
+class Settings(Struct, frozen=True):
     """Everything the environment says, parsed.
 
     ``base_config`` is the configuration as ``CODEEX_CONFIG`` over the environment give it, before

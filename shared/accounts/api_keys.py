@@ -8,8 +8,9 @@ instances which remember keys can ask what was revoked lately instead of asking 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
 
 from shared.accounts.key_text import fingerprint, new_key, shown_part
 from shared.clock import Clock
@@ -34,8 +35,7 @@ _REVOKED_AT = "revoked_at"
 _ID_BITS = 96
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
+class ApiKey(Struct, frozen=True):
     """A key without the key. Times are Unix seconds; None: never.
 
     ``id`` names it to its owner; ``tier`` is what the owner's token said when it was made.

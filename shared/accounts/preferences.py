@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from shared.messages import JsonObject, RequestOptions
 from shared.settings import PROVIDERS
@@ -27,8 +28,7 @@ MAX_LANGUAGE_CHARS = 35
 LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
 
 
-@dataclass(frozen=True, slots=True)
-class Preferences:
+class Preferences(Struct, frozen=True):
     """What a user prefers; ``prioritize`` is "speed", "quality" or None, ``language`` a tag."""
 
     preferred_providers: tuple[str, ...] = ()

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+from msgspec import Struct, field
 
 from shared.errors import StoreUnavailable
 
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
-class _Asking(Generic[T]):
+class _Asking(Struct, Generic[T]):
     """A look-up under way. Before it is over one of the two is set, or none: who asked has left."""
 
     over: asyncio.Event = field(default_factory=asyncio.Event)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import date
+
+from msgspec import Struct
 
 from shared.model import Lifecycle, ModelCard
 
@@ -35,8 +36,7 @@ def day_of(wall: float) -> int:
     return int(wall // SECONDS_PER_DAY)
 
 
-@dataclass(frozen=True, slots=True)
-class Life:
+class Life(Struct, frozen=True):
     """A card's dates as days since 1970-01-01.
 
     ``gone`` is the first day on which it is DEAD; ``shutdown`` the announced one (only an
@@ -68,8 +68,7 @@ class Life:
         return days
 
 
-@dataclass(frozen=True, slots=True)
-class LifecycleInfo:
+class LifecycleInfo(Struct, frozen=True):
     """What the catalog says of one model today.
 
     ``seconds_left`` and ``days_left`` are set while DYING (R11.4), ``dead_since`` (ISO day) once
@@ -86,8 +85,7 @@ class LifecycleInfo:
     warning: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Resolution(Struct, frozen=True):
     """Which model serves a request for another.
 
     ``card`` is the first living and enabled model on the way (None: there is none, R11.8 applies).
@@ -100,8 +98,7 @@ class Resolution:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(Struct, frozen=True):
     """A model's status changed (R11.5). ``at`` is Unix seconds, a UTC midnight."""
 
     model: str

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 import orjson
+from msgspec import Struct
 from pydantic import TypeAdapter, ValidationError
 
 from shared.catalog.checks import (
@@ -37,8 +37,7 @@ class CatalogError(Exception):
         self.problems = problems
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogData:
+class CatalogData(Struct, frozen=True):
     """The three data files, parsed. ``known`` are all model ids of the file; ``problems`` is empty
     for the files of this package (a test holds that)."""
 

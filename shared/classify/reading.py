@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from shared.classify.words import Pattern
 from shared.messages import ChatRequest
@@ -35,8 +36,7 @@ _IMAGE_BASE64 = ("iVBORw0KGgo", "/9j/", "R0lGOD")
 _IMAGE_BYTES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8")
 
 
-@dataclass(slots=True)
-class Prompt:
+class Prompt(Struct):
     """What the classifier needs of a request.
 
     ``turns`` are the user's texts, newest first. ``attached``: anything that is not text came

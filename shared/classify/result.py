@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from shared.messages import JsonObject
 from shared.model import Capability, Category
@@ -17,8 +18,7 @@ class Complexity(StrEnum):
     HIGH = "HIGH"
 
 
-@dataclass(frozen=True, slots=True)
-class Classification:
+class Classification(Struct, frozen=True):
     """The category of a request and how sure we are.
 
     ``confidence`` in [0, 1]; ``tokens`` is an estimate, at least 1; ``language`` is an ISO 639-1

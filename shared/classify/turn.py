@@ -8,9 +8,10 @@ politeness ("could you please"), and whether that is an order, a wish or a quest
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from shared.classify.words import words
 
@@ -60,8 +61,7 @@ class Head(NamedTuple):
     first: bool
 
 
-@dataclass(slots=True)
-class Turn:
+class Turn(Struct):
     """``text`` is the examined part as written, ``tokens`` its words and signs in lower case
     (without quotations and code blocks), ``cased`` the same as written."""
 

@@ -7,7 +7,8 @@ anybody see any of them. Requests under way end under the one they began with.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from shared.catalog.load import CatalogError, load_catalog, provider_terms
 from shared.catalog.registry import Catalog, local_card
@@ -21,8 +22,7 @@ from shared.pipeline.routing_state import LOCAL, RoutingState
 from shared.routing.router import Router
 
 
-@dataclass(frozen=True, slots=True)
-class InForce:
+class InForce(Struct, frozen=True):
     """One configuration and the parts made from it."""
 
     config: RuntimeConfig

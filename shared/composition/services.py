@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from shared.accounts.api_keys import KeyStore
 from shared.accounts.known_preferences import KnownPreferences
@@ -70,8 +71,7 @@ def _unwatched(_task: asyncio.Task[None]) -> None:
     """Nobody waits for it at the end."""
 
 
-@dataclass(slots=True)
-class Services:
+class Services(Struct):
     """The parts of one instance."""
 
     settings: Settings

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from shared.clock import Clock
 from shared.settings import Settings
@@ -25,8 +26,7 @@ EMULATOR_PROJECT = "demo-codeex"
 INTERACTIVE, BULK = "interactive", "bulk"
 
 
-@dataclass(slots=True)
-class Stores:
+class Stores(Struct):
     """What is kept between requests. ``tasks`` None: nobody would send them (a deployed function
     without TASKS_QUEUE, TASKS_LOCATION, WORKER_URL and TASKS_SERVICE_ACCOUNT)."""
 

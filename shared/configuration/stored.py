@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+from msgspec import Struct, field
 
 from shared.clock import Clock
 from shared.config import RuntimeConfig, SettingsError, merge_patch, survey_config
@@ -45,8 +46,7 @@ Beside = Callable[[int], Sequence[Write]]
 """Writes that go with a change, in the same commit; it is given the version that is made."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """One version. 0: nothing was ever stored. ``changed_at`` is None for that one only."""
 
     version: int = 0
@@ -55,8 +55,7 @@ class Stored:
     changed_by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """A version and how it came about: ``change`` is what was different from the one before it;
     ``rolled_back_to`` names the version that was gone back to."""
 
@@ -65,8 +64,7 @@ class Change:
     rolled_back_to: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What is stored after a request to change it; ``made``: whether that made a version."""
 
     stored: Stored

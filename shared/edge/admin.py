@@ -6,8 +6,8 @@ Every path is for callers with the claim ``admin: true`` (an API key never has i
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
+from msgspec import Struct
 from starlette.types import Send
 
 from shared.clock import Clock
@@ -30,8 +30,7 @@ DEFAULT_ENTRIES = 50
 MAX_ENTRIES = 200
 
 
-@dataclass(frozen=True, slots=True)
-class AdminParts:
+class AdminParts(Struct, frozen=True):
     """What the admin API shows and changes.
 
     ``quotas``: a row for each provider and model with a limit. ``jobs``: the whole answer, waiting

@@ -10,7 +10,8 @@ holds only in good times would be none.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from shared.accounts.api_keys import ApiKey, KeyStore
 from shared.accounts.key_text import MARK, fingerprint, is_key
@@ -37,8 +38,7 @@ MINUTE_S = 60.0
 _EVERYTHING = "revoked"
 
 
-@dataclass(slots=True)
-class _Remembered:
+class _Remembered(Struct):
     """What the store said: ``key`` None for nobody's. ``asked``: the monotonic second at which it
     was asked; ``noted``: the Unix second at which the use was noted last."""
 

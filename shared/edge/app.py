@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import Struct, field
 from starlette.types import Message, Receive, Scope, Send
 
 from shared import VERSION
@@ -36,8 +36,7 @@ KEY_HEADER = b"idempotency-key"
 Handler = Callable[[HttpRequest, Send, Call], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Routes:
+class Routes(Struct, frozen=True):
     """Paths of one function. ``exact`` and ``patterns`` map to methods.
 
     ``patterns``: paths with one ``{id}``, which stands for one character or more, slashes too
@@ -80,8 +79,7 @@ def _never() -> bool:
     return False
 
 
-@dataclass(slots=True)
-class EdgeParts:
+class EdgeParts(Struct):
     """What the edge needs of the house.
 
     ``limiter``: the callers' own limits; None for a function that only the house calls.

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import NoReturn
+
+from msgspec import Struct
 
 from shared.clock import Clock
 from shared.edge.certificates import CertificateSource
@@ -41,8 +42,7 @@ Consume = Callable[[str], Awaitable[bool]]
 ``StoreUnavailable`` where nobody could say."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attested:
+class Attested(Struct, frozen=True):
     """What a valid token says. ``issued`` is in Unix seconds."""
 
     app_id: str

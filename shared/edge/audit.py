@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from shared.clock import Clock
 from shared.messages import JsonObject, JsonValue
@@ -27,8 +28,7 @@ MAX_PATH = 200
 _RANDOM_BITS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """``actor`` is a pseudonym, ``action`` a word such as ``config.patch``, ``what`` the paths of
     what was touched. ``version``: the configuration's, where it is about that."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from shared.edge.allowance import allowance_headers
 from shared.edge.asgi import Header
@@ -16,8 +16,7 @@ from shared.pipeline.context import RequestContext
 NOBODY = Identity(uid="")
 
 
-@dataclass(slots=True)
-class Call:
+class Call(Struct):
     """The state of one HTTP call. ``started`` is a monotonic reading in seconds."""
 
     request_id: str

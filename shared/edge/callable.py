@@ -8,11 +8,12 @@ the same caller under the same limits, to the endpoint that its data asks for.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from enum import Enum
 from urllib.parse import quote, urlencode
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 from starlette.types import Message, Receive, Send
 
 from shared.edge.app import Routes
@@ -88,8 +89,7 @@ class Carries(Enum):
     QUERY = "parameters"
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Struct, frozen=True):
     """An endpoint as the protocol reaches it. ``path`` may hold ``{id}``: that is ``data.id``.
     ``fields``: the parameters of a query."""
 

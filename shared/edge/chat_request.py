@@ -8,7 +8,8 @@ is written down as ``Need``. OpenAI's own defaults, sent explicitly, are no need
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from shared.edge.json_body import (
     boolean,
@@ -39,8 +40,7 @@ _INT64 = 2**63
 _LONGEST_MODEL_ID = 256
 
 
-@dataclass(slots=True)
-class _Draft:
+class _Draft(Struct):
     """What the checks have found so far. ``late`` are checks that need the other fields first."""
 
     is_admin: bool

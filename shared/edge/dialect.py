@@ -6,10 +6,10 @@ stream's pieces are written, and whether every client can take a job instead of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import orjson
+from msgspec import Struct
 
 from shared.edge.asgi import JSON_TYPE, Header
 from shared.edge.errors import error_headers, error_object, response_body
@@ -18,8 +18,7 @@ from shared.errors import CodeexError
 from shared.messages import Chunk, JsonObject, Usage
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """The whole response of a call that ended in an error, but for the headers of every call."""
 
     status: int

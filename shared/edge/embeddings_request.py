@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from shared.edge.json_body import integer_in, kind, load_object, one_of, string, wrong
 from shared.messages import JsonValue
@@ -13,8 +13,7 @@ MAX_INPUTS = 2048
 MAX_DIMENSIONS = 3072
 
 
-@dataclass(frozen=True, slots=True)
-class EmbeddingsRequest:
+class EmbeddingsRequest(Struct, frozen=True):
     """Texts to embed. ``dimensions`` None: the model's own; ``encoding_format``: "float" or
     "base64" (little-endian float32, what OpenAI's SDKs ask for by themselves)."""
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from shared.edge.app_check_rule import AppCheckRule
 from shared.edge.asgi import HttpRequest
@@ -31,8 +32,7 @@ INCIDENTS: dict[type[CodeexError], Incident] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(Struct, frozen=True):
     """The rules, each None where it is not in force. ``abuse`` and ``captcha`` go together."""
 
     app_check: AppCheckRule | None = None

@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
+from msgspec import Struct
+from msgspec.structs import replace
 from starlette.types import Send
 
 from shared.clock import Clock
@@ -35,8 +36,7 @@ MAX_RUNS = 5
 POLL_S, SLOWEST_POLL_S, POLL_GROWTH = 0.5, 1.0, 1.25
 
 
-@dataclass(frozen=True, slots=True)
-class IdempotencyParts:
+class IdempotencyParts(Struct, frozen=True):
     """``resumable``: the paths whose requests a worker can finish, if there are ``tasks`` to send
     it. ``watch`` is told of every task that an instance's end has to wait for."""
 
@@ -48,8 +48,7 @@ class IdempotencyParts:
     watch: Callable[[asyncio.Task[None]], None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
+class _Request(Struct, frozen=True):
     """One request under a key. ``path`` is its record's, ``mark`` its fingerprint."""
 
     http: HttpRequest

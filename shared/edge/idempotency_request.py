@@ -5,9 +5,8 @@ Nothing in it lets anybody in: of the token there is only whom it was for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import orjson
+from msgspec import Struct
 from starlette.types import Receive
 
 from shared.edge.asgi import HttpRequest
@@ -19,8 +18,7 @@ from shared.messages import JsonObject
 _READ = ("accept", "content-type", "prefer")
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """``headers`` by lower-case name."""
 
     path: str

@@ -6,8 +6,9 @@ Everything behind the edge sees an ``Identity`` and never a token. Which kind of
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct
 
 from shared.errors import Unauthenticated
 
@@ -25,15 +26,14 @@ MISSING = (
 _SCHEME = "bearer "
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """A verified caller (contract, Identity).
 
     ``admin``: the custom claim ``admin: true``. ``anonymous``: signed in without an account; such
     callers count under their address for client limits. ``tier``: the claim behind the rule
     condition USER_TIER (R4). ``by_key``: with an API key, as servers and tools call; they have no
     app to attest for. ``auth_time``: Unix seconds of the sign-in behind an ID token, None for other
-    ways in; it is not part of who one is.
+    ways in.
     """
 
     uid: str
@@ -41,7 +41,7 @@ class Identity:
     anonymous: bool = False
     tier: str = "free"
     by_key: bool = False
-    auth_time: float | None = field(default=None, compare=False)
+    auth_time: float | None = None
 
 
 class Authenticator(Protocol):

@@ -8,10 +8,10 @@ from __future__ import annotations
 import binascii
 import hashlib
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import orjson
+from msgspec import Struct
 
 from shared.edge.certificates import CertificateSource
 from shared.messages import JsonObject, JsonValue
@@ -28,8 +28,7 @@ _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Jwt:
+class Jwt(Struct, frozen=True):
     """The parts of a token. ``signed`` is what the signature is of."""
 
     header: JsonObject

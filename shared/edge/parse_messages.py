@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import NoReturn
+
+from msgspec import Struct, field
 
 from shared.edge.json_body import array, json_object, kind, string, wrong, wrong_type
 from shared.edge.parse_images import check_image_part
@@ -22,8 +23,7 @@ _NOT_IN_CHAT = {
 }
 
 
-@dataclass(slots=True)
-class MessagesSeen:
+class MessagesSeen(Struct):
     """What one pass over the messages found. ``image_param`` and ``https_param`` name the first
     image part and the first https address; ``tokens`` is an estimate (texts, images, roles)."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from starlette.types import Send
 
 from shared.accounts.known_preferences import KnownPreferences

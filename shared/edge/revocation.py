@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from shared.clock import Clock
 from shared.edge.google_calls import GoogleCalls
@@ -31,8 +32,7 @@ MAX_KNOWN = 10_000
 IDENTITY_TOOLKIT = "https://identitytoolkit.googleapis.com"
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """What Firebase Authentication says of a user. ``valid_since``: Unix seconds; sign-ins from
     before no longer count."""
 
@@ -44,8 +44,7 @@ Lookup = Callable[[str], Awaitable[Account | None]]
 """``await lookup(uid)``: None where there is no such account. Raises ``StoreUnavailable``."""
 
 
-@dataclass(slots=True)
-class _Known:
+class _Known(Struct):
     account: Account | None
     at: float  # when the look-up began, monotonic seconds
     next: float  # when another may begin

@@ -8,9 +8,11 @@ whoever holds its lease, or takes it over once that has lapsed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from shared.storage.paths import folder_of
 from shared.storage.values import Changes, Data
@@ -33,8 +35,7 @@ class State(StrEnum):
     DONE = "done"
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """``fingerprint`` tells requests apart; ``owner`` is a run. ``lease_until`` and ``expires`` in
     Unix seconds. ``status`` is 0 until the answer has begun. ``parts``: of the answer, so far.
 

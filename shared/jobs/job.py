@@ -7,11 +7,12 @@ seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
 from shared.errors import CodeexError
 from shared.messages import JsonObject
@@ -45,8 +46,7 @@ class State(StrEnum):
         return self not in (State.QUEUED, State.RUNNING)
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """One job as it was read. ``version`` 0: not stored yet.
 
     ``claim`` names the worker's run that holds it, or that finished it; ``lease_until`` is when

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from shared.clock import Clock
 from shared.errors import Conflict, NotFound, StoreUnavailable
@@ -24,8 +25,7 @@ SECONDS_PER_JOB = 2.0
 TICKET_TIMEOUT_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """Jobs of one user as the contract's objects, newest first."""
 
     jobs: list[JsonObject]

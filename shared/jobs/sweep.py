@@ -6,7 +6,7 @@ beside a worker, do what one does; a ticket too many finds nothing to do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from shared.clock import Clock
 from shared.errors import Internal
@@ -27,8 +27,7 @@ FREE_LOSSES = 5
 LONGEST_WAIT_S = 60.0
 
 
-@dataclass(slots=True)
-class SweepReport:
+class SweepReport(Struct):
     """What one sweep did, in jobs. ``tickets`` were surely sent."""
 
     overdue: int = 0

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct, field
 
 from shared.clock import Clock
 from shared.errors import StoreUnavailable
@@ -47,8 +48,7 @@ REMEMBERED = 20_000
 BLOCKED, CLEARED = "blocked", "captcha_cleared"
 
 
-@dataclass(slots=True)
-class _Caller:
+class _Caller(Struct):
     """``pending``: weight of incidents not yet written, as of ``pending_at`` (Unix seconds).
     ``read_at``: monotonic seconds of the latest read or write."""
 

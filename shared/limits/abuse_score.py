@@ -5,10 +5,11 @@ Pure arithmetic on one caller's record; who keeps it is ``abuse.py``. Times are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from math import floor, pow
 from typing import Final
+
+from msgspec import Struct
 
 from shared.storage.values import Data
 
@@ -34,8 +35,7 @@ BLOCK_S = 900.0
 CLEARED_S = 600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """One caller's record. ``score`` is as of ``at``; ``blocked_at`` is when the latest block
     began."""
 

@@ -9,8 +9,9 @@ so all instances together never exceed the limit by more than the shares.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from enum import IntEnum
+
+from msgspec import Struct, field
 
 WINDOW_S = 60.0  # R18.6 and R18.7 are per minute
 # A user's seats at each instance, and how many an instance leases at once (architecture, Quotas).
@@ -20,8 +21,7 @@ LEASE_STEP = 4
 FRACTION = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
+class Scale(Struct, frozen=True):
     """A limit in requests per 60 s, and how it is cut."""
 
     limit: int
@@ -56,8 +56,7 @@ class Seat(IntEnum):
     ASK = 4  # the pool may have one
 
 
-@dataclass(slots=True)
-class Page:
+class Page(Struct):
     """The pool's document as this instance knows it. ``held``: by holder, how many seats and when
     (store's seconds) its lease ends; ``version`` None: there is no document."""
 
@@ -65,8 +64,7 @@ class Page:
     held: dict[str, tuple[int, float]]
 
 
-@dataclass(slots=True)
-class Window:
+class Window(Struct):
     """One caller at this instance. Times are the monotonic clock's seconds, uses oldest first."""
 
     path: str

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from shared.limits.quota_grant import Allotment, LeaseSize
 from shared.limits.quota_rules import UNBOUNDED, Uses
@@ -23,8 +24,7 @@ TRANSIT_S = 1.0
 Journal = dict[str, dict[int, list[int]]]
 
 
-@dataclass(slots=True)
-class Pool:
+class Pool(Struct):
     """What is left of an allotment; bulk work leaves ``kept_*`` untouched."""
 
     requests: int = 0
@@ -77,16 +77,14 @@ class Pool:
         )
 
 
-@dataclass(slots=True)
-class _Resize:
+class _Resize(Struct):
     pool: Pool
     over: Amount
     more: Amount
     kept: Amount
 
 
-@dataclass(slots=True)
-class Change:
+class Change(Struct):
     """A new lease that is being written: undone or made true when the write's fate is known."""
 
     journal: Journal

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from shared.limits.quota_grant import Waiting
 from shared.limits.quota_limits import CardLimits
@@ -16,8 +17,7 @@ SMOOTHING_S = 10.0
 SHORTEST_S = 0.2
 
 
-@dataclass(slots=True)
-class _Wall:
+class _Wall(Struct):
     """Requests of at least so many tokens and characters are refused until the refusal's end."""
 
     tokens: int
@@ -25,8 +25,7 @@ class _Wall:
     refusal: Refusal
 
 
-@dataclass(slots=True)
-class ModelDesk:
+class ModelDesk(Struct):
     """One model at one instance. Times are monotonic seconds."""
 
     limits: CardLimits

@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from shared.clock import Clock
 from shared.limits.lease import TRANSIT_S, Change, Journal, Lease, for_document, limited
@@ -68,8 +69,7 @@ class Asker(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
+class _Plan(Struct, frozen=True):
     """A write: the document as it will be, and what then holds. ``began`` and ``stop`` are
     monotonic seconds, ``wall_stop`` is ``stop`` by the wall clock."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from shared.limits.ledger_known import Known
 from shared.limits.quota_limits import ScopeLimits
@@ -11,8 +11,7 @@ from shared.limits.quota_state import QuotaState
 from shared.providers.base import LimitSignal
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
+class Closing(Struct, frozen=True):
     """Nobody may ask the scope until the monotonic second ``until`` (P27, P65)."""
 
     name: str
@@ -20,15 +19,13 @@ class Closing:
     until: float
 
 
-@dataclass(frozen=True, slots=True)
-class Reopening:
+class Reopening(Struct, frozen=True):
     """The scope has answered: whatever closed it is over."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """A provider told of a limit of a model, at the monotonic second ``at``."""
 
     name: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from shared.limits.lease import Lease, used_since
 from shared.limits.quota_limits import ScopeLimits
@@ -13,8 +14,7 @@ from shared.limits.quota_time import day_begin
 from shared.messages import JsonObject, JsonValue
 
 
-@dataclass(frozen=True, slots=True)
-class Used:
+class Used(Struct, frozen=True):
     """Counts of one model or provider: the last 60 s and the current day."""
 
     minute_requests: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from shared.limits.quota_limits import ScopeLimits
 from shared.limits.quota_rules import gauges, share
@@ -13,8 +13,7 @@ ALERT_AT = 0.8
 AGAIN_BELOW = 0.6
 
 
-@dataclass(frozen=True, slots=True)
-class QuotaAlert:
+class QuotaAlert(Struct, frozen=True):
     """A provider's ceiling (``model`` None) or a model's limit is more than 80 % used or leased;
     ``dimension`` names the limit, ``used_share`` is in [0, 1]."""
 

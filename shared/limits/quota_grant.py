@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from shared.limits.quota_limits import CardLimits, ScopeLimits
 from shared.limits.quota_rules import (
@@ -31,16 +32,14 @@ from shared.limits.quota_turns import in_turn, starves
 SOON_MS = 90_000
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """One request that waits for a permit; ``bulk`` work leaves the floor untouched."""
 
     cost: Amount
     bulk: bool = False
 
 
-@dataclass(slots=True)
-class Demand:
+class Demand(Struct):
     """What an instance asks of one model: requests that wait, those expected within a lease, and
     the tokens and characters of a mean one; ``left`` is what its lease still has, ``mine`` what
     it used in the last 60 s."""
@@ -71,8 +70,7 @@ class Demand:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Allotment:
+class Allotment(Struct, frozen=True):
     """A part of a lease: ``amount`` in all (``UNBOUNDED`` where nothing is limited), of which
     ``kept`` is only for interactive requests."""
 
@@ -80,16 +78,14 @@ class Allotment:
     kept: Amount = NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseSize:
+class LeaseSize(Struct, frozen=True):
     """What to grant: against the provider in all, and against each model."""
 
     whole: Allotment
     models: Mapping[str, Allotment]
 
 
-@dataclass(frozen=True, slots=True)
-class _Room:
+class _Room(Struct, frozen=True):
     """What one scope has free: for all, and for bulk work."""
 
     all: Amount
@@ -145,8 +141,7 @@ def size_lease(
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """What an instance that starves waits for, by scope, and when (ms) it comes for it."""
 
     wants: dict[str, Amount]

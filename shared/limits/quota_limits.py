@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from shared.limits.effective import EffectiveLimits
 from shared.limits.quota_time import ROLLING
 from shared.model import Limits, ModelCard
 
 
-@dataclass(frozen=True, slots=True)
-class ScopeLimits:
+class ScopeLimits(Struct, frozen=True):
     """Limits of a provider or of one model; None: none in that dimension (R6.1-6.3, R14).
 
     ``day_reset``: an IANA zone, at whose midnight the day's count starts again, or ``rolling``.
@@ -54,8 +54,7 @@ class ScopeLimits:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class CardLimits:
+class CardLimits(Struct, frozen=True):
     """Both hold; the tighter wins (R14, decision)."""
 
     provider: ScopeLimits

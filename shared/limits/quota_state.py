@@ -9,7 +9,7 @@ settled by then counts as used in the day, until its holder says better (``count
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from shared.limits.quota_time import DAY_MS, HOUR_MS, ROLLING, day_slot, month_slot, slot_end
 
@@ -23,8 +23,7 @@ AHEAD_MS = 30_000
 PROVIDER = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
+class Amount(Struct, frozen=True):
     """Requests, tokens and characters."""
 
     requests: int = 0
@@ -51,8 +50,7 @@ class Amount:
 NOTHING = Amount()
 
 
-@dataclass(slots=True)
-class Grant:
+class Grant(Struct):
     """What one instance may use until ``expires``. ``seq`` numbers the holder's writes, so that
     it can tell which of them were made. ``whole`` counts against the provider, ``models`` each
     against a model; the parts may come to more than the whole.
@@ -73,8 +71,7 @@ class Grant:
         return self.whole if name == PROVIDER else self.models.get(name, NOTHING)
 
 
-@dataclass(slots=True)
-class Scope:
+class Scope(Struct):
     """A provider or a model. ``minute``: tick -> [latest ms, requests, tokens]; ``days``: slot ->
     [requests, tokens] (``day_slot``); ``characters`` of the month ``month``.
 
@@ -173,8 +170,7 @@ class Scope:
         merged[2] += bucket[2]
 
 
-@dataclass(slots=True)
-class QuotaState:
+class QuotaState(Struct):
     """A whole document. ``held``: the last grant of each holder; ``writer`` wrote last."""
 
     scopes: dict[str, Scope] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from shared.classify import Classification
 from shared.clock import Clock, Deadline
@@ -13,8 +13,7 @@ from shared.routing.plan import Plan, Trace
 UNGUARDED = "unguarded"
 
 
-@dataclass(slots=True)
-class RequestContext:
+class RequestContext(Struct):
     """The state of one chat request. Times are readings of the injected monotonic clock."""
 
     request_id: str

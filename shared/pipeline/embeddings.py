@@ -8,7 +8,8 @@ from elsewhere would be worse than an error (reference: Gemini embedding pages).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from shared.catalog.registry import Catalog
 from shared.clock import Deadline
@@ -38,8 +39,7 @@ DEFAULT_EMBEDDER = "google-gemini-embedding-001"
 ATTEMPTS = 2
 
 
-@dataclass(slots=True)
-class EmbeddingPipeline:
+class EmbeddingPipeline(Struct):
     """Embeds texts with one model."""
 
     catalog: Callable[[], Catalog]

@@ -6,7 +6,8 @@ Both are immutable values that are swapped whole: a request sees one state from 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from shared.catalog.registry import Catalog, local_card
 from shared.clock import Clock
@@ -24,8 +25,7 @@ LIST_TIMEOUT_S = 2.0
 LIST_SHARE = 4
 
 
-@dataclass(slots=True)
-class RoutingState:
+class RoutingState(Struct):
     """Holds what routing rests on; ``make_router`` builds a router for a catalog."""
 
     catalog: Catalog

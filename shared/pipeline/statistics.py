@@ -12,8 +12,9 @@ is kept for 400 days.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
 
 from shared.clock import Clock
 from shared.storage.document import EXPIRES_AT
@@ -39,8 +40,7 @@ _TALLY = ("latency_ms", "prompt_tokens", "completion_tokens")
 _CATEGORY = ("requests", "answered", "fallbacks", "depth", "primary_successes")
 
 
-@dataclass(frozen=True, slots=True)
-class _Doubtful:
+class _Doubtful(Struct, frozen=True):
     """A write without an answer: write ``number`` of this instance, begun at ``at`` (monotonic
     seconds), of figures that wait since ``since`` (Unix seconds)."""
 

@@ -11,16 +11,16 @@ in ``models.json``; routing never learns its name (R22.10).
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from shared.errors import ProviderFailure
 from shared.messages import ChatRequest, ChatResult, Chunk, JsonObject
 from shared.model import ModelCard
 
 
-@dataclass(slots=True)
-class Timeouts:
+class Timeouts(Struct):
     """For one attempt, in seconds. ``total`` caps everything (the request's deadline).
 
     ``first_byte``: to the first byte of the body of a plain call, to the first *meaningful* event
@@ -34,8 +34,7 @@ class Timeouts:
     connect: float = 3.0
 
 
-@dataclass(slots=True)
-class LimitSignal:
+class LimitSignal(Struct):
     """What a response header or error body tells of a limit. It may only tighten ours.
 
     ``dimension`` is "requests" or "tokens", ``window`` "minute", "hour", "day" or "month";
@@ -49,8 +48,7 @@ class LimitSignal:
     reset_s: float | None = None
 
 
-@dataclass(slots=True)
-class ProviderCall:
+class ProviderCall(Struct):
     """One attempt: this request at this model. ``messages`` may differ from the request's (fitted
     to the window, or with a released prefix); None means the request's own."""
 
@@ -61,8 +59,7 @@ class ProviderCall:
     signals: list[LimitSignal] = field(default_factory=list)  # filled by the adapter
 
 
-@dataclass(slots=True)
-class EmbeddingResult:
+class EmbeddingResult(Struct):
     """Vectors in the order of the inputs."""
 
     vectors: list[list[float]]

@@ -8,9 +8,9 @@ with one of these, plain text, an HTML page of a proxy, nothing at all.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import orjson
+from msgspec import Struct
 
 from shared.messages import JsonValue
 
@@ -32,8 +32,7 @@ _URL = re.compile(r"(?i)\b[a-z][a-z0-9+.-]{1,10}://[^\s\"'<>`)\]]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\s]+")
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorFacts:
+class ErrorFacts(Struct, frozen=True):
     """The facts of an error, lower-cased where they are compared.
 
     ``message`` as the provider wrote it (never shown unsanitised), ``code`` and ``kind`` (OpenAI's

@@ -9,7 +9,8 @@ codes, types or phrases does. What fits nothing is the provider's trouble, excep
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from shared.errors import (
     BadToolCall,
@@ -36,8 +37,7 @@ _DAY = ("per day", "(rpd)", "(tpd)", "perday", "daily", "-day", "today")
 _MONTH = ("monthly", "per month", "this month")
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One line of the table.
 
     ``statuses`` empty: any. ``codes`` are compared with the body's code and type, ``says`` are

@@ -7,9 +7,9 @@ wrong type is a ``MalformedAnswer``, never a crash.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
 
 import orjson
+from msgspec import Struct, field
 
 from shared.errors import (
     BadToolCall,
@@ -63,8 +63,7 @@ _MAX_INDEX = 64
 CONTENT_FILTER = "content_filter"
 
 
-@dataclass(slots=True)
-class Pieces:
+class Pieces(Struct):
     """What one partial answer adds to its candidate."""
 
     text: str = ""
@@ -72,8 +71,7 @@ class Pieces:
     calls: list[JsonObject] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class Candidate:
+class Candidate(Struct):
     """What is known of one candidate so far. ``finish`` is OpenAI's ``finish_reason``.
 
     ``one_call``: the client allows a single tool call (``parallel_tool_calls: false``), which

@@ -9,9 +9,10 @@ is a 400, an exhausted day, a busy minute and a model outside the key's tier are
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
 from shared.errors import (
     ContextTooLong,
@@ -112,8 +113,7 @@ _QUOTA_RULES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class GoogleError:
+class GoogleError(Struct, frozen=True):
     """An error, read: the failure it means and the limits it tells."""
 
     failure: ProviderFailure

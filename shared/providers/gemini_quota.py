@@ -9,9 +9,10 @@ The details carry ``google.rpc.QuotaFailure`` (violations with ``quotaId`` and `
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from msgspec import Struct
 
 from shared.messages import JsonObject, JsonValue
 from shared.providers.base import LimitSignal
@@ -22,8 +23,7 @@ _NO_QUOTA = re.compile(r"\blimit: 0(?![\d.])")
 _SEPARATORS = re.compile(r"[\s_-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(Struct, frozen=True):
     """One exceeded quota. ``window`` None where its id does not tell; ``limit`` likewise."""
 
     dimension: str  # "requests" | "tokens"
@@ -31,8 +31,7 @@ class Violation:
     limit: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class QuotaReport:
+class QuotaReport(Struct, frozen=True):
     """The quota details of an error. ``retry_s``: ``RetryInfo``'s delay in seconds."""
 
     violations: tuple[Violation, ...]

@@ -8,9 +8,10 @@ the provider, the model that really serves it decides.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
+
+from msgspec import Struct
 
 from shared.messages import JsonObject
 from shared.model import ModelCard
@@ -26,8 +27,7 @@ _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 _BUDGETS = {"minimal": 1024, "low": 1024, "medium": 8192, "high": 24576, "xhigh": 24576}
 
 
-@dataclass(frozen=True, slots=True)
-class Traits:
+class Traits(Struct, frozen=True):
     """How one model wants to be asked.
 
     ``sampling``: temperature and topP are sent. ``thinking``: which field steers it; the two

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import aiohttp
 from aiohttp import ClientResponse, ClientSession, ClientTimeout
+from msgspec import Struct
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -45,8 +45,7 @@ USER_AGENT = "codeex-router"
 _NETWORK = (aiohttp.ClientError, OSError, RuntimeError)
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """Where to send a request, prepared once: nothing of it is built per call."""
 
     provider: str
@@ -75,8 +74,7 @@ def endpoint(
     return Endpoint(provider, method, url, complete)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """A response read whole. ``headers`` are case-insensitive."""
 
     status: int

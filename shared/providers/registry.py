@@ -4,7 +4,8 @@ left out and says why, the others start (R22.7)."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from shared.providers.base import ChatProvider
 from shared.providers.cerebras import cerebras
@@ -31,8 +32,7 @@ BUILDERS: Mapping[str, Builder] = {
 }
 
 
-@dataclass(slots=True)
-class ProviderSet:
+class ProviderSet(Struct):
     """The providers of this instance. ``disabled`` maps the others to the reason why."""
 
     providers: dict[str, ChatProvider] = field(default_factory=dict)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+
+from msgspec import Struct
 
 from shared.providers.base import LimitSignal
 
@@ -112,8 +113,7 @@ def parse_count(value: str | None) -> int | None:
     return int(value)
 
 
-@dataclass(frozen=True, slots=True)
-class LimitHeaders:
+class LimitHeaders(Struct, frozen=True):
     """The names of the three headers that tell one limit."""
 
     dimension: str  # "requests" | "tokens"

@@ -8,7 +8,7 @@ all the same, as most count 429s, so none is refunded); with the estimate where 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from shared.clock import Deadline
 from shared.errors import KeyRejected, PaymentRequired, ProviderFailure, QuotaExceeded
@@ -21,8 +21,7 @@ from shared.routing.ports import Line, Quotas
 from shared.routing.running import Running
 
 
-@dataclass(slots=True)
-class Account:
+class Account(Struct):
     """Quotas and line of one instance, as attempts use them."""
 
     quotas: Quotas

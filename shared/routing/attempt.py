@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from shared.config import TimeoutConfig
 from shared.messages import ChatRequest
@@ -19,8 +20,7 @@ TOKENS_PER_EXTRA_S = 40.0
 LONGER = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Own:
+class _Own(Struct, frozen=True):
     """One provider's configured seconds."""
 
     first_byte: float

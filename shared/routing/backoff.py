@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 # R5.2. The first is short, so that a fallback at the same provider adds well under the 500 ms
 # of R13.9.
@@ -14,8 +15,7 @@ CAP_S = 2.0
 ELSEWHERE_CAP_S = 0.1
 
 
-@dataclass(slots=True)
-class Backoff:
+class Backoff(Struct):
     """Draws waits from growing bounds (P24)."""
 
     rng: random.Random

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from shared.messages import ChatRequest
 from shared.model import Category
@@ -18,8 +18,7 @@ JOIN_LIMIT = 2
 PREFERRED_LIMIT = 6
 
 
-@dataclass(slots=True)
-class Chain:
+class Chain(Struct):
     """Candidates by adjusted priority, and why the first is the first.
 
     ``untouched``: nothing was moved, left out or added, so the order holds for the next request.

@@ -6,7 +6,7 @@ when that has passed, one call at a time is let through on trial until one of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from shared.errors import QuotaExceeded
 
@@ -34,8 +34,7 @@ TRIAL_POLL_S = 0.25
 TRIAL_LOST_S = 600.0
 
 
-@dataclass(slots=True)
-class Gate:
+class Gate(Struct):
     """When one model or provider may be asked. All times are monotonic seconds.
 
     ``until`` is the end of the longest closure. ``limited_until`` is the part of it that a limit

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import Enum
+
+from msgspec import Struct, field
 
 from shared.clock import Clock
 from shared.errors import (
@@ -51,8 +52,7 @@ class Standing(Enum):
     COOLING = "cooling"  # may not be asked now
 
 
-@dataclass(slots=True)
-class _Record:
+class _Record(Struct):
     """One model or provider. ``opened_at`` (monotonic s) while its breaker is not closed."""
 
     gate: Gate = field(default_factory=Gate)

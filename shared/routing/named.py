@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from shared.errors import CodeexError, ModelNotFound
 from shared.messages import ChatRequest, Need
@@ -20,8 +21,7 @@ MAX_KNOWN = 1024
 _NOT_A_NAME = re.compile(r"[^a-z0-9.]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(Struct, frozen=True):
     """What a name stands for.
 
     ``heads`` are the models the client asked for (or what replaces them), ``elsewhere`` the same

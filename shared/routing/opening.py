@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from shared.errors import StreamCut
 from shared.messages import ChatResult, Chunk
@@ -11,8 +12,7 @@ from shared.providers.collect import as_stream, collect
 from shared.routing.running import Running
 
 
-@dataclass(slots=True)
-class Opened:
+class Opened(Struct):
     """A stream that a model surely answers. ``source`` is None where all of it is ``first``."""
 
     running: Running

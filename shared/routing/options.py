@@ -8,7 +8,8 @@ matter of dates) or catalog, rules, providers or payments change.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from shared.clock import Clock
 from shared.config import Condition, Rule
@@ -45,8 +46,7 @@ _OTHER_OUTPUT = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Struct, frozen=True):
     """A model at its base priority. ``window``, ``output_cap`` and ``tpm`` are in tokens;
     ``tpm`` is UNBOUNDED where the operator pays."""
 
@@ -69,8 +69,7 @@ class Option:
         return input_tokens + output_tokens <= self.window
 
 
-@dataclass(frozen=True, slots=True)
-class Pool:
+class Pool(Struct, frozen=True):
     """Who could serve one category with one set of fields.
 
     ``main``: the rule's models and the user's own server, by base priority. ``reserve``: every

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from shared.messages import Attempt, JsonObject, JsonValue, Usage
 from shared.model import Category, Lifecycle, ModelCard
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """One model of a plan with its adjusted priority (R4.2) and lifecycle status."""
 
     card: ModelCard
@@ -26,8 +25,7 @@ class Candidate:
         }
 
 
-@dataclass(slots=True)
-class Plan:
+class Plan(Struct):
     """An ordered chain with the reason for its head.
 
     ``chain`` is sorted by adjusted priority, highest first, without duplicates, and holds only
@@ -55,8 +53,7 @@ class Plan:
         return self.shown
 
 
-@dataclass(slots=True)
-class Trace:
+class Trace(Struct):
     """What happened to one request, written by the executor, read by receipt, log and counters."""
 
     attempts: list[Attempt] = field(default_factory=list)

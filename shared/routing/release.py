@@ -6,7 +6,7 @@ call helps no client, and as long as it is held, a break inside it is mended uns
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from shared.messages import ChatRequest, Chunk
 from shared.tokens import estimate_tokens

@@ -8,7 +8,8 @@ so that the next request of its kind costs a look-up.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from shared.clock import Clock
 from shared.config import Rule
@@ -34,8 +35,7 @@ NAMED_STEP = 10.0
 _MEDIA = (Category.IMAGE_GEN, Category.VIDEO_GEN)
 
 
-@dataclass(slots=True)
-class _Kept:
+class _Kept(Struct):
     """A plan's parts and what they hold for: below ``bound`` tokens, until ``expires``."""
 
     generation: int

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from shared.clock import Clock, Deadline
 from shared.errors import (
@@ -45,8 +46,7 @@ GRAIN_S = 0.001
 DEADLINE_SLACK_S = 0.05
 
 
-@dataclass(slots=True)
-class Parts:
+class Parts(Struct):
     """What the executor is made of; shared by all requests of an instance."""
 
     providers: Callable[[str], ChatProvider | None]
@@ -57,28 +57,38 @@ class Parts:
     backoff: Backoff
 
 
-@dataclass(slots=True)
 class Run:
     """The state of one request; ``trace`` is what others see of it."""
 
-    parts: Parts
-    plan: Plan
-    request: ChatRequest
-    deadline: Deadline
-    trace: Trace
-    order: Order = field(init=False)
-    started: float = field(init=False)
-    # Its place in the line, kept from one wait to the next.
-    place: Place | None = None
-    # The store was in the way of a permit, and was waited for so long.
-    store: StoreUnavailable | None = None
-    store_s: float = 0.0
+    __slots__ = (
+        "deadline",
+        "order",
+        "parts",
+        "place",
+        "plan",
+        "request",
+        "started",
+        "store",
+        "store_s",
+        "trace",
+    )
 
-    def __post_init__(self) -> None:
-        patience = self.request.options.patience_s
-        self.order = Order(self.plan, self.parts.health, self.parts.backoff, patience)
-        self.started = self.parts.clock.monotonic()
-        self.trace.warnings.extend(self.plan.warnings)
+    def __init__(
+        self, parts: Parts, plan: Plan, request: ChatRequest, deadline: Deadline, trace: Trace
+    ) -> None:
+        self.parts = parts
+        self.plan = plan
+        self.request = request
+        self.deadline = deadline
+        self.trace = trace
+        self.order = Order(plan, parts.health, parts.backoff, request.options.patience_s)
+        self.started = parts.clock.monotonic()
+        trace.warnings.extend(plan.warnings)
+        # Its place in the line, kept from one wait to the next.
+        self.place: Place | None = None
+        # The store was in the way of a permit, and was waited for so long.
+        self.store: StoreUnavailable | None = None
+        self.store_s = 0.0
 
     # -------------------------------------------------------------------------------- begin
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from shared.messages import Attempt, Usage
 from shared.model import ModelCard
@@ -10,8 +10,7 @@ from shared.permits import Permit
 from shared.providers.base import ChatProvider, ProviderCall, Timeouts
 
 
-@dataclass(slots=True)
-class Running:
+class Running(Struct):
     """One call to one model. ``started`` is monotonic seconds; ``open`` until the health record
     knows of it, ``delivering`` from a stream's first token to its end; ``permit`` until it is
     settled, once, however the attempt ends."""

@@ -8,7 +8,8 @@ avoided < the user's own server < nearly full < speed or quality asked for < fai
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from shared.clock import Clock
 from shared.config import Condition
@@ -31,8 +32,7 @@ COOLING_MALUS = 100_000.0
 HOUR_S = 3600
 
 
-@dataclass(slots=True)
-class Scored:
+class Scored(Struct):
     """A candidate at its adjusted priority; ``why`` it was moved, empty where it was not.
     ``ready``: it can be asked now, and the user has nothing against that."""
 
@@ -41,8 +41,7 @@ class Scored:
     ready: bool
 
 
-@dataclass(slots=True)
-class Scorer:
+class Scorer(Struct):
     """Adjusts priorities for one request after another."""
 
     health: HealthBook

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from shared.messages import JsonObject
 
@@ -36,8 +37,7 @@ class Stage(StrEnum):
     OUTPUT = "output"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """A judgement of one text.
 
     ``safe``: may pass. ``hazard`` and ``severity`` say why not; both may be set on a safe verdict

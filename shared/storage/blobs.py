@@ -11,8 +11,9 @@ import re
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Literal, Protocol
+
+from msgspec import Struct
 
 from shared.storage.budget import Within
 from shared.storage.errors import InvalidArgument
@@ -37,8 +38,7 @@ class BlobExists(Exception):
     """``if_absent`` found a blob. After a lost answer it can be the caller's own."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlobInfo:
+class BlobInfo(Struct, frozen=True):
     """What is known of a blob. ``size`` in bytes, ``updated`` in Unix seconds.
 
     ``etag`` names this very content: a blob written again, even with the same bytes, has another.

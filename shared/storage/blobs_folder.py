@@ -14,10 +14,11 @@ import json
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 from urllib.parse import unquote
+
+from msgspec import Struct
 
 from shared.clock import Clock, SystemClock
 from shared.errors import StoreUnavailable
@@ -35,8 +36,7 @@ _ABANDONED_S = 86_400.0
 _ATTEMPTS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class _Head:
+class _Head(Struct, frozen=True):
     """The first line of a file, and how long it is."""
 
     content_type: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from msgspec import Struct
 
 from shared.storage.paths import collection_id
 from shared.storage.values import Data
@@ -13,8 +14,7 @@ EXPIRES_AT = "expires_at"
 """The field that says when a document of an expiring collection goes (expiring.json)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """``data`` is the reader's own copy.
 
     ``version`` is the time of the last change and ``created`` that of the first write, both in
@@ -48,8 +48,7 @@ class Document:
         return moment(self.version)
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbour:
+class Neighbour(Struct, frozen=True):
     """A document found by ``nearest``, and how far its vector is from the one asked for."""
 
     document: Document

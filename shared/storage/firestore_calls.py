@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from shared.storage.document import Document, Neighbour
 from shared.storage.firestore_connection import Connection

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import google.auth
 import google.auth.iam
 import requests
@@ -22,6 +20,7 @@ from google.cloud.storage import Blob, Bucket, Client
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 from google.cloud.storage.fileio import BlobWriter
 from google.cloud.storage.retry import DEFAULT_RETRY
+from msgspec import Struct
 
 from shared.errors import StoreUnavailable
 from shared.storage.blobs import BlobExists, BlobInfo, BlobMissing
@@ -53,8 +52,7 @@ _GIVE_UP_S = 5.0
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(Struct, frozen=True):
     """A bucket and who signs its links."""
 
     bucket: Bucket

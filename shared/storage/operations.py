@@ -9,14 +9,14 @@ commit names.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from shared.messages import JsonObject
 from shared.storage.paths import collection_id
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(Struct):
     """Documents read, written and deleted."""
 
     reads: int = 0

@@ -9,9 +9,10 @@ inequalities where nothing else is said, and by path last of all.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
+
+from msgspec import Struct
 
 from shared.storage.document import Document
 from shared.storage.errors import InvalidArgument
@@ -54,8 +55,7 @@ class Measure(StrEnum):
     DOT_PRODUCT = "dot_product"  # larger is nearer
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(Struct, frozen=True):
     """``field op value``; ``field`` is a dotted path or ``DOCUMENT_ID`` (ranges of whole paths)."""
 
     field: str
@@ -63,16 +63,14 @@ class Filter:
     value: Input
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """By ``field`` (a dotted path or ``DOCUMENT_ID``)."""
 
     field: str
     direction: Direction = Direction.UP
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(Struct, frozen=True):
     """Documents of one collection, or with ``group`` of every collection of that id.
 
     All filters hold. ``start_after`` is a document of the results, or its values of the first
@@ -89,8 +87,7 @@ class Query:
     group: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
+class Clause(Struct, frozen=True):
     """A checked filter. ``path`` () is the document's own path."""
 
     path: FieldPath
@@ -98,8 +95,7 @@ class Clause:
     value: Value
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(Struct, frozen=True):
     """A checked query, with its order complete; the last order is always the document's path."""
 
     collection: str
@@ -111,8 +107,7 @@ class Search:
     select: tuple[FieldPath, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Near:
+class Near(Struct, frozen=True):
     """A checked search for neighbours; ``limit`` of them, none beyond ``threshold``."""
 
     path: FieldPath

@@ -11,9 +11,10 @@ import math
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from heapq import nsmallest
 from operator import mul
+
+from msgspec import Struct
 
 from shared.storage.document import Document, Neighbour
 from shared.storage.paths import FieldPath
@@ -26,8 +27,7 @@ from shared.storage.values import Vector
 KEPT_NUMBERS = 4_000_000  # about 130 MB
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(Struct, frozen=True):
     """A document's vector at one version; ``numbers`` is () where it has none."""
 
     version: int

@@ -13,10 +13,10 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 import orjson
+from msgspec import Struct
 
 from shared.clock import Clock, SystemClock
 from shared.messages import JsonObject
@@ -47,8 +47,7 @@ class TaskExists(Exception):
     """
 
 
-@dataclass(frozen=True, slots=True)
-class NewTask:
+class NewTask(Struct, frozen=True):
     """A checked task. ``at`` in Unix seconds; None is now. ``id`` None: any unused one."""
 
     queue: str

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct
 
 from shared.clock import Clock, SystemClock
 from shared.errors import StoreUnavailable
@@ -27,8 +28,7 @@ _ATTEMPTS = 3
 _FIRST_WAIT_S = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Dispatch:
+class Dispatch(Struct, frozen=True):
     """Where tasks go. ``queues``: our names to the ids of queues.
 
     Cloud Tasks calls ``worker_url`` as ``service_account``, by a token whose audience is that

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from shared.storage.errors import DocumentTooLarge, InvalidArgument
 from shared.storage.paths import check_field
@@ -54,34 +55,29 @@ Input = Scalar | Sequence["Input"] | Mapping[str, "Input"]
 """What can be written; every ``Value`` and every JSON value is one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Increment:
+class Increment(Struct, frozen=True):
     """Add to a number; what is missing or no number counts as 0. Whole numbers stop at 64 bits."""
 
     by: int | float
 
 
-@dataclass(frozen=True, slots=True)
-class ArrayUnion:
+class ArrayUnion(Struct, frozen=True):
     """Append those values the list does not hold yet; what is no list counts as an empty one."""
 
     values: Sequence[Input]
 
 
-@dataclass(frozen=True, slots=True)
-class ArrayRemove:
+class ArrayRemove(Struct, frozen=True):
     """Take every occurrence of these values out; what is no list becomes an empty one."""
 
     values: Sequence[Input]
 
 
-@dataclass(frozen=True, slots=True)
-class ServerTime:
+class ServerTime(Struct, frozen=True):
     """The database's time of the commit."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteField:
+class DeleteField(Struct, frozen=True):
     """Take the field out. In ``update`` and in ``set`` with ``merge`` only."""
 
 

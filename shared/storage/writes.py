@@ -7,8 +7,9 @@ of a mask), then transforms. Saying it once here is what makes the two stores eq
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
+
+from msgspec import Struct, field
 
 from shared.storage.errors import InvalidArgument
 from shared.storage.paths import FieldPath, check_field, split_document, split_field
@@ -32,8 +33,7 @@ from shared.storage.values import (
 COMMIT_LIMIT = 500  # writes in one commit
 
 
-@dataclass(frozen=True, slots=True)
-class Set:
+class Set(Struct, frozen=True):
     """Write the whole document, or with ``merge`` only the fields named (maps merge deeply).
 
     Makes the document where there is none, unless ``if_version`` is given.
@@ -45,16 +45,14 @@ class Set:
     if_version: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Create:
+class Create(Struct, frozen=True):
     """Write a document that must not exist."""
 
     path: str
     data: Changes
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(Struct, frozen=True):
     """Change fields of a document that must exist.
 
     Keys of ``changes`` are dotted field paths (``paths.field`` writes them for odd names); a value
@@ -66,8 +64,7 @@ class Update:
     if_version: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(Struct, frozen=True):
     """Take the document away (what lies below it stays). Missing is fine without a version."""
 
     path: str
@@ -77,15 +74,13 @@ class Delete:
 Write = Set | Create | Update | Delete
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(Struct, frozen=True):
     """A checked ``ArrayUnion``."""
 
     values: list[Value]
 
 
-@dataclass(frozen=True, slots=True)
-class Remove:
+class Remove(Struct, frozen=True):
     """A checked ``ArrayRemove``."""
 
     values: list[Value]
@@ -94,8 +89,7 @@ class Remove:
 Step = Increment | Append | Remove | ServerTime
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """One write in plain form; every part is checked.
 
     ``data`` None deletes. ``mask`` None replaces the whole document; else each of its paths is set
@@ -119,8 +113,7 @@ class Plan:
         )
 
 
-@dataclass(slots=True)
-class _Parts:
+class _Parts(Struct):
     """What is gathered while a write's values are walked."""
 
     data: Data = field(default_factory=dict)

@@ -7,8 +7,9 @@ Everything that is stored later adds up: ``drain`` hands over increments, once e
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from shared.clock import Clock
 from shared.messages import Attempt, JsonObject, Usage
@@ -19,8 +20,7 @@ NEUTRAL_OUTCOMES: Final = frozenset({"content_filter", "cancelled"})
 EWMA_WEIGHT = 0.2
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(Struct):
     """Counts of attempts at one model or provider. All fields add up but ``last_used``.
 
     ``latency_ms`` is the sum over successes. ``last_used`` is Unix seconds, 0 for never.
@@ -74,8 +74,7 @@ class Tally:
         }
 
 
-@dataclass(slots=True)
-class CategoryTally:
+class CategoryTally(Struct):
     """Counts of requests of one category.
 
     ``fallbacks``: requests with more than one attempt. ``depth``: sum of the attempts beyond the
@@ -111,8 +110,7 @@ class CategoryTally:
         }
 
 
-@dataclass(slots=True)
-class Tallies:
+class Tallies(Struct):
     """All counts of some span of time; two of them add up.
 
     ``incidents``: what happened to callers before anything was asked of a model, by its name

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from shared.messages import Attempt, JsonObject, JsonValue
 
@@ -22,8 +23,7 @@ def user_hash(uid: str, salt: bytes) -> str:
     return hmac.digest(salt, uid.encode("utf-8", "replace"), "sha256").hex()[:_USER_HASH_DIGITS]
 
 
-@dataclass(slots=True)
-class RequestRecord:
+class RequestRecord(Struct):
     """One request's summary line (R25.1-25.4, R25.8).
 
     ``user_hash`` comes from ``user_hash``. ``timings_ms`` are whole or fractional milliseconds by

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from shared.accounts.api_keys import MAX_KEYS, ApiKey, KeyStore
 from shared.accounts.key_text import fingerprint

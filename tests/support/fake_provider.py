@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from shared.errors import FirstByteTimeout, ProviderFailure, StreamCut, StreamStalled
 from shared.messages import ChatResult, Chunk, JsonObject, Usage

@@ -3,9 +3,10 @@ minute than anybody may, and more than free tiers give."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
+
+from msgspec import structs
 
 from shared.config import merge_patch, parse_config
 from shared.messages import JsonObject
@@ -22,7 +23,7 @@ OPEN: JsonObject = {
 def opened(settings: Settings) -> Settings:
     """The same settings without limits."""
     base = merge_patch(OPEN, settings.base_config)
-    return dataclasses.replace(settings, base_config=base, config=parse_config(base))
+    return structs.replace(settings, base_config=base, config=parse_config(base))
 
 
 def open_config(folder: Path, more: JsonObject | None = None) -> str:

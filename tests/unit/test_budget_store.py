@@ -7,9 +7,9 @@ hold where nobody set any but the providers' own.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 
 import pytest
+from msgspec import structs
 
 from shared.config import merge_patch, parse_config
 from shared.messages import JsonObject
@@ -25,7 +25,7 @@ def limited(limits: JsonObject) -> Settings:
     """With ``limits`` of the runtime configuration, and callers' limits as they come."""
     settings = load_settings({**KEYS, "PAID_PROVIDERS": "all"})
     base = merge_patch({"limits": limits}, settings.base_config)
-    return dataclasses.replace(settings, base_config=base, config=parse_config(base))
+    return structs.replace(settings, base_config=base, config=parse_config(base))
 
 
 async def per_chat(

@@ -217,7 +217,9 @@ def test_the_codeex_object() -> None:
         fallback=False,
         classifier="local",
         present=True,
+        said=request.options.said,
     )
+    assert "prioritize" in request.options.said
 
 
 def test_nulls_in_the_codeex_object_are_its_defaults() -> None:

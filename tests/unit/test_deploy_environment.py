@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 
 import pytest
+from msgspec.structs import fields
 
 from infra.package import ROOT
 from shared.config import RuntimeConfig

@@ -6,10 +6,10 @@ import io
 import json
 import random
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from shared.clock import SystemClock
 from shared.configuration.stored import ConfigStore

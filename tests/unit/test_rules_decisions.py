@@ -6,10 +6,11 @@ have no emulator that runs without a download, so theirs are read.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from pathlib import Path
+
+from msgspec import structs
 
 from infra.package import ROOT
 from shared.accounts.preferences import (
@@ -88,7 +89,7 @@ def test_rules_open_what_is_decided_and_nothing_else() -> None:
 def test_rules_let_through_the_preferences_the_function_takes() -> None:
     """What a client writes past the function is what /v1/me/preferences would have stored."""
     (fields,) = re.findall(r"data\.keys\(\)\.hasOnly\(\s*(\[[^\]]*\])\)", RULES)
-    assert listed(fields) == [field.name for field in dataclasses.fields(Preferences)]
+    assert listed(fields) == [field.name for field in structs.fields(Preferences)]
     (names,) = re.findall(r"names\.hasOnly\((\[[^\]]*\])\)", RULES)
     assert listed(names) == list(NAMES) == [*PROVIDERS, "local"]
     (most,) = re.findall(r"names\.size\(\) <= (\d+)", RULES)
