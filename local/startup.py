@@ -106,7 +106,7 @@ def with_simulator(settings: Settings, base_urls: Mapping[str, str], key: str) -
     config = settings.config
     if config.paid_providers != "all":
         paid = config.paid_providers | frozenset(base_urls)
-        config = config.model_copy(update={"paid_providers": paid})
+        config = structs.replace(config, paid_providers=paid)
     return structs.replace(
         settings,
         providers=providers,

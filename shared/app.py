@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import os
 
 from starlette.types import Receive, Scope, Send
 
+from shared import collector
 from shared.catalog.load import CatalogError, load_catalog
 from shared.clock import SystemClock
 from shared.composition.services import Services, build_services, firebase_authenticator
@@ -20,15 +20,6 @@ __all__ = ["SERVICES_KEY", "FunctionApp", "Services", "build_services", "firebas
 # Where the local address puts the services of its own making on the ASGI scope. No request can
 # set a scope key, so nothing outside the process can swap a part (contract, Identity).
 SERVICES_KEY = "codeex.services"
-
-
-def _settle_garbage_collector() -> None:
-    """What has been made by now stays: leave it out of every later collection, and collect less
-    often. A request leaves a few hundred short-lived objects and hardly a cycle; with Python's
-    default the collector took 9 % of a request's CPU (perf, bench.chat), with this under 1 %."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
 
 
 class FunctionApp:
@@ -79,5 +70,5 @@ class FunctionApp:
         services.watch = shutdown.watch
         shutdown.install()
         services.app(self._function)
-        _settle_garbage_collector()
+        collector.settle()
         return shutdown

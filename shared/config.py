@@ -6,12 +6,12 @@ with every problem listed, where anything in it is wrong.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from msgspec import Meta, Struct
 
+from shared.checking import checked
 from shared.model import Capability, Category
 
 ProviderName = Literal["groq", "cerebras", "google", "huggingface", "elevenlabs", "local"]
@@ -25,12 +25,7 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-class _Strict(BaseModel):
-    # Validators are built on first use: an instance that nobody configures never needs most.
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
-
-class Flags(_Strict):
+class Flags(Struct, frozen=True, forbid_unknown_fields=True):
     """R19. Defaults as in the contract's Environment."""
 
     ENABLE_SAFETY_GUARD: bool = True
@@ -39,7 +34,7 @@ class Flags(_Strict):
     ENABLE_COMPUTER_USE: bool = False
 
 
-class Condition(_Strict):
+class Condition(Struct, frozen=True, forbid_unknown_fields=True):
     """A rule entry applies only where this holds (R4, decision on conditions).
 
     TIME_OF_DAY compares the UTC hour (0-23); IN takes a list, the others one value.
@@ -47,31 +42,31 @@ class Condition(_Strict):
 
     field: Literal["TOKEN_COUNT", "PROVIDER_AVAILABLE", "TIME_OF_DAY", "USER_TIER"]
     op: Literal["GT", "LT", "EQ", "IN"]
-    value: int | str | bool | list[int] | list[str]
+    value: int | str | bool | list[int | str]
 
 
-class RuleEntry(_Strict):
+class RuleEntry(Struct, frozen=True, forbid_unknown_fields=True):
     """One model of a rule. Higher ``priority`` comes first."""
 
     model: str
-    priority: Annotated[int, Field(ge=0, le=1000)]
+    priority: Annotated[int, Meta(ge=0, le=1000)]
     conditions: tuple[Condition, ...] = ()
 
 
-class Rule(_Strict):
+class Rule(Struct, frozen=True, forbid_unknown_fields=True):
     """The rule of one category; ``max_attempts`` (1-20) is R5.10."""
 
-    entries: Annotated[tuple[RuleEntry, ...], Field(min_length=1)]
-    max_attempts: Annotated[int, Field(ge=1, le=20)] = 6
+    entries: Annotated[tuple[RuleEntry, ...], Meta(min_length=1)]
+    max_attempts: Annotated[int, Meta(ge=1, le=20)] = 6
     note: str = ""
 
 
 # Far above any provider's limit, and far below what the stores can count to.
-Count = Annotated[int, Field(ge=0, le=10**12)]
-PerMinute = Annotated[int, Field(ge=1, le=10**6)]
+Count = Annotated[int, Meta(ge=0, le=10**12)]
+PerMinute = Annotated[int, Meta(ge=1, le=10**6)]
 
 
-class LimitOverride(_Strict):
+class LimitOverride(Struct, frozen=True, forbid_unknown_fields=True):
     """An entry of ``limits``: replaces what the catalog says (contract, Runtime configuration)."""
 
     rpm: Count | None = None
@@ -81,7 +76,7 @@ class LimitOverride(_Strict):
     characters_per_month: Count | None = None
 
 
-class ClientLimits(_Strict):
+class ClientLimits(Struct, frozen=True, forbid_unknown_fields=True):
     """Requests a minute (R18.6, 18.7)."""
 
     user_rpm: PerMinute = 10
@@ -89,7 +84,7 @@ class ClientLimits(_Strict):
     ip_signed_in_rpm: PerMinute = 600
 
 
-class ModelOverride(_Strict):
+class ModelOverride(Struct, frozen=True, forbid_unknown_fields=True):
     """What an administrator says of one model; it wins over the catalog."""
 
     enabled: bool = True
@@ -98,17 +93,17 @@ class ModelOverride(_Strict):
     capabilities: frozenset[Capability] | None = None
 
 
-class Rollout(_Strict):
+class Rollout(Struct, frozen=True, forbid_unknown_fields=True):
     """R26.4, R26.10."""
 
-    v33_percent: Annotated[int, Field(ge=0, le=100)] = 100
+    v33_percent: Annotated[int, Meta(ge=0, le=100)] = 100
     rollback: bool = False
 
 
-Seconds = Annotated[float, Field(gt=0, le=540)]
+Seconds = Annotated[float, Meta(gt=0, le=540)]
 
 
-class ProviderTimeouts(_Strict):
+class ProviderTimeouts(Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds; what is None comes from the defaults beside it."""
 
     first_byte: Seconds | None = None
@@ -117,7 +112,7 @@ class ProviderTimeouts(_Strict):
     connect: Seconds | None = None
 
 
-class TimeoutConfig(_Strict):
+class TimeoutConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds (contract, Chat): 4 to the first byte, at most 20 on a plain call.
 
     ``stall`` is the longest silence inside a stream; ``minimum`` is the least time an attempt
@@ -133,11 +128,16 @@ class TimeoutConfig(_Strict):
 
     def of(self, provider: str) -> ProviderTimeouts:
         """The four figures for one provider, none of them None."""
-        own = _OWN_TIMEOUTS.get(provider, ProviderTimeouts.model_construct())
+        own = _OWN_TIMEOUTS.get(provider, ProviderTimeouts())
         for name, configured in self.providers.items():
             if name == provider:
-                own = own.model_copy(update=configured.model_dump(exclude_none=True))
-        return ProviderTimeouts.model_construct(
+                own = ProviderTimeouts(
+                    configured.first_byte or own.first_byte,
+                    configured.plain_max or own.plain_max,
+                    configured.stall or own.stall,
+                    configured.connect or own.connect,
+                )
+        return ProviderTimeouts(
             first_byte=own.first_byte or self.first_byte,
             plain_max=own.plain_max or self.plain_max,
             stall=own.stall or self.stall,
@@ -147,29 +147,29 @@ class TimeoutConfig(_Strict):
 
 # A model on the user's own machine may have to be loaded before its first token (contract, Chat).
 _OWN_TIMEOUTS: dict[str, ProviderTimeouts] = {
-    "local": ProviderTimeouts.model_construct(first_byte=120.0, plain_max=120.0, stall=120.0)
+    "local": ProviderTimeouts(first_byte=120.0, plain_max=120.0, stall=120.0)
 }
 
 
-class Safety(_Strict):
+class Safety(Struct, frozen=True, forbid_unknown_fields=True):
     """Screens (contract): personal data and prompt injection; None follows the guard's flag."""
 
     pii: Literal["off", "flag", "redact", "block"] | None = None
     injection: Literal["off", "flag", "block"] | None = None
 
 
-class RuntimeConfig(_Strict):
+class RuntimeConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole runtime configuration (contract, Runtime configuration)."""
 
-    flags: Flags = Flags.model_construct()
+    flags: Flags = Flags()
     rules: dict[Category, Rule] = {}
     limits: dict[str, LimitOverride] = {}
-    client_limits: ClientLimits = ClientLimits.model_construct()
+    client_limits: ClientLimits = ClientLimits()
     paid_providers: Literal["all"] | frozenset[ProviderName] = frozenset()
     models: dict[str, ModelOverride] = {}
-    rollout: Rollout = Rollout.model_construct()
-    timeouts: TimeoutConfig = TimeoutConfig.model_construct()
-    safety: Safety = Safety.model_construct()
+    rollout: Rollout = Rollout()
+    timeouts: TimeoutConfig = TimeoutConfig()
+    safety: Safety = Safety()
 
     def pays(self, provider: str) -> bool:
         """Whether the operator lets this provider's key be billed (contract, Money)."""
@@ -192,39 +192,14 @@ def survey_config(data: Mapping[str, object]) -> tuple[RuntimeConfig, list[str]]
     A wrong rule, model or limit is left out by itself, anything else with its section, so that
     what remains can be checked further in the same pass.
     """
-    problems: list[str] = []
+    config, problems = checked(data, RuntimeConfig)
     rest = dict(data)
-    while rest:
-        try:
-            return RuntimeConfig.model_validate_json(json.dumps(rest), strict=True), problems
-        except ValidationError as error:
-            told: dict[tuple[str, ...], list[str]] = {}
-            for item in error.errors(include_url=False, include_input=False):
-                path = _path(rest, item["loc"], missing=item["type"] == "missing")
-                told.setdefault(path, []).append(item["msg"])
-            for path, messages in told.items():
-                said = ", or ".join(dict.fromkeys(messages))
-                problems.append(f"{'.'.join(path) or 'configuration'}: {said}")
-                rest = _without(rest, path)
-    return RuntimeConfig.model_construct(), problems
-
-
-def _path(
-    data: Mapping[str, object], location: tuple[int | str, ...], *, missing: bool
-) -> tuple[str, ...]:
-    """The keys that lead to a problem. pydantic also names the form of a value it tried there
-    (``list[int]``, ``[key]``), which nobody wrote."""
-    path: list[str] = []
-    here: object = data
-    for part in location:
-        if isinstance(here, Mapping) and (part in here or (missing and part == location[-1])):
-            here = here.get(str(part))
-        elif isinstance(here, list) and isinstance(part, int):
-            here = here[part]
-        else:
-            continue
-        path.append(str(part))
-    return tuple(path)
+    for path, _ in problems:
+        rest = _without(rest, path)
+    if config is None:
+        config = checked(rest, RuntimeConfig)[0]
+    told = [f"{'.'.join(path) or 'configuration'}: {said}" for path, said in problems]
+    return config if config is not None else RuntimeConfig(), told
 
 
 # Sections whose entries stand alone.

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 
-from pydantic import ConfigDict
-
-_STRICT = ConfigDict(extra="forbid", frozen=True)
+from msgspec import Struct
 
 
 class Capability(StrEnum):
@@ -74,11 +71,8 @@ class Health(StrEnum):
     UNAVAILABLE = "UNAVAILABLE"
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     """Free-tier limits; None: not limited in that dimension, or not known."""
-
-    __pydantic_config__ = _STRICT
 
     rpm: int | None = None
     rpd: int | None = None
@@ -87,8 +81,7 @@ class Limits:
     characters_per_month: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ModelCard:
+class ModelCard(Struct, frozen=True, forbid_unknown_fields=True):
     """One entry of ``models.json``.
 
     Dates are ISO days (``YYYY-MM-DD``), UTC, or None where none is known. ``free_tier`` is what a
@@ -97,8 +90,6 @@ class ModelCard:
     ``tokens_per_s`` are typical values for estimates until live figures exist; ``quality`` 0-100
     ranks within the catalog for ``prioritize`` and aliases, it is our own judgement.
     """
-
-    __pydantic_config__ = _STRICT
 
     id: str
     name: str
@@ -112,7 +103,7 @@ class ModelCard:
     context_window: int | None = None
     context_window_free: int | None = None
     max_output_tokens: int | None = None
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = Limits()
     released: str | None = None
     shutdown_date: str | None = None  # gone from this day on
     last_seen: str | None = None  # gone without a date: DEAD since this sighting

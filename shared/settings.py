@@ -217,12 +217,15 @@ def _providers(read: _Reader) -> dict[str, ProviderSettings]:
     return found
 
 
+_FLAGS = Flags()
+
+
 def _base_config(read: _Reader) -> dict[str, object]:
     """Environment < ``CODEEX_CONFIG`` (what was stored by PATCH comes on top later)."""
     merged: dict[str, object] = {}
     flags = {
-        name: read.flag(name, field_info.default)
-        for name, field_info in Flags.model_fields.items()
+        name: read.flag(name, bool(getattr(_FLAGS, name)))
+        for name in Flags.__struct_fields__
         if read.text(name) is not None
     }
     if flags:
@@ -247,7 +250,7 @@ def _checked(read: _Reader, merged: Mapping[str, object]) -> RuntimeConfig:
         return parse_config(merged)
     except SettingsError as error:
         read.problems.extend(error.problems)
-        return RuntimeConfig.model_construct()
+        return RuntimeConfig()
 
 
 def _config_file(read: _Reader, path: str) -> dict[str, object]:

@@ -9,7 +9,6 @@ from typing import TypeVar
 
 import orjson
 from msgspec import Struct
-from pydantic import TypeAdapter, ValidationError
 
 from shared.catalog.checks import (
     card_problems,
@@ -21,6 +20,7 @@ from shared.catalog.checks import (
 from shared.catalog.registry import Catalog
 from shared.catalog.rules import RuleBook
 from shared.catalog.terms import ProviderTerms
+from shared.checking import checked
 from shared.clock import Clock
 from shared.config import Rule, RuntimeConfig
 from shared.model import Category, ModelCard
@@ -88,7 +88,7 @@ def read_data(folder: Path) -> CatalogData:
     providers = {
         name: terms
         for name, value in raw_providers.items()
-        if (terms := _validated(_terms_adapter(), value, f"providers.{name}", problems))
+        if (terms := _validated(ProviderTerms, value, f"providers.{name}", problems))
     }
     raw_cards = _json_list(folder / "models.json", problems)
     cards = _cards(raw_cards, raw_providers, problems)
@@ -98,7 +98,7 @@ def read_data(folder: Path) -> CatalogData:
         if name not in Category.__members__:
             problems.append(f"rules.{name}: unknown category")
             continue
-        rule = _validated(_rule_adapter(), value, f"rules.{name}", problems)
+        rule = _validated(Rule, value, f"rules.{name}", problems)
         if rule is not None:
             rules[Category(name)] = rule
     known = frozenset(
@@ -111,17 +111,14 @@ def read_data(folder: Path) -> CatalogData:
 def _cards(
     raw_cards: list[object], raw_providers: dict[str, object], problems: list[str]
 ) -> tuple[ModelCard, ...]:
-    merged = [_with_defaults(raw, raw_providers) for raw in raw_cards]
-    try:
-        return tuple(_cards_adapter().validate_json(orjson.dumps(merged), strict=True))
-    except ValidationError:
-        found = []
-        for index, raw in enumerate(merged):
-            name = raw.get("id", index) if isinstance(raw, dict) else index
-            card = _validated(_card_adapter(), raw, f"models.{name}", problems)
-            if card is not None:
-                found.append(card)
-        return tuple(found)
+    found = []
+    for index, raw in enumerate(raw_cards):
+        merged = _with_defaults(raw, raw_providers)
+        name = merged.get("id", index) if isinstance(merged, dict) else index
+        card = _validated(ModelCard, merged, f"models.{name}", problems)
+        if card is not None:
+            found.append(card)
+    return tuple(found)
 
 
 def _with_defaults(raw: object, providers: dict[str, object]) -> object:
@@ -169,32 +166,7 @@ def _json(path: Path, problems: list[str]) -> object:
     return loaded
 
 
-def _validated(adapter: TypeAdapter[T], value: object, where: str, problems: list[str]) -> T | None:
-    try:
-        return adapter.validate_json(orjson.dumps(value), strict=True)
-    except ValidationError as error:
-        for item in error.errors():
-            path = ".".join((where, *(str(part) for part in item["loc"])))
-            problems.append(f"{path}: {item['msg']}")
-        return None
-
-
-# Built on first use, once: pydantic compiles a validator in milliseconds.
-@cache
-def _cards_adapter() -> TypeAdapter[list[ModelCard]]:
-    return TypeAdapter(list[ModelCard])
-
-
-@cache
-def _card_adapter() -> TypeAdapter[ModelCard]:
-    return TypeAdapter(ModelCard)
-
-
-@cache
-def _terms_adapter() -> TypeAdapter[ProviderTerms]:
-    return TypeAdapter(ProviderTerms)
-
-
-@cache
-def _rule_adapter() -> TypeAdapter[Rule]:
-    return TypeAdapter(Rule)
+def _validated(shape: type[T], value: object, where: str, problems: list[str]) -> T | None:
+    found, wrong = checked(value, shape)
+    problems.extend(f"{'.'.join((where, *path))}: {said}" for path, said in wrong)
+    return found

@@ -7,9 +7,10 @@ routing asks many times a request.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+
+from msgspec import structs
 
 from shared.catalog.lifecycle import (
     NOTICE_DAYS,
@@ -322,7 +323,7 @@ def overridden(card: ModelCard, override: ModelOverride | None) -> ModelCard:
     """The card with an administrator's replacement and capabilities in place of its own."""
     if override is None or (override.replacement is None and override.capabilities is None):
         return card
-    return dataclasses.replace(
+    return structs.replace(
         card,
         replacement=override.replacement or card.replacement,
         capabilities=card.capabilities if override.capabilities is None else override.capabilities,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from msgspec.structs import replace
+
 from shared.catalog.lifecycle import Resolution
 from shared.catalog.registry import Catalog
 from shared.config import Rule
@@ -95,4 +97,4 @@ class RuleBook:
 
 def _sorted(rule: Rule) -> Rule:
     entries = tuple(sorted(rule.entries, key=lambda entry: -entry.priority))
-    return rule.model_copy(update={"entries": entries})
+    return replace(rule, entries=entries)

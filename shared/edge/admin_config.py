@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from starlette.types import Send
 
 from shared.catalog.load import CatalogError, load_catalog
@@ -122,19 +123,19 @@ def config_json(config: RuntimeConfig, clock: Clock) -> JsonObject:
     except CatalogError:
         return shown
     shown["rules"] = {
-        category.value: rules.rule(category).model_dump(mode="json") for category in Category
+        category.value: msgspec.to_builtins(rules.rule(category)) for category in Category
     }
     return shown
 
 
 def _sorted(config: RuntimeConfig) -> JsonObject:
     """Sets have no order of their own; names are shown sorted."""
-    shown: JsonObject = config.model_dump(mode="json")
+    shown: JsonObject = msgspec.to_builtins(config)
     paid = config.paid_providers
     shown["paid_providers"] = "all" if paid == "all" else [*sorted(paid)]
     models: JsonObject = {}
     for name, override in config.models.items():
-        row: JsonObject = override.model_dump(mode="json")
+        row: JsonObject = msgspec.to_builtins(override)
         if override.capabilities is not None:
             row["capabilities"] = [*sorted(one.value for one in override.capabilities)]
         models[name] = row

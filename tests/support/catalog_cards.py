@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from datetime import date
 
 from hypothesis import strategies as st
+from msgspec import structs
 
 from shared.catalog.lifecycle import SECONDS_PER_DAY, parse_day
 from shared.catalog.load import load_catalog
@@ -38,7 +38,7 @@ def card(model_id: str, **changes: object) -> ModelCard:
         source="test",
         free_tier="quota",
     )
-    return dataclasses.replace(plain, **changes)  # type: ignore[arg-type]
+    return structs.replace(plain, **changes)
 
 
 @st.composite

@@ -169,7 +169,7 @@ async def test_a_change_holds_at_once_and_is_audited_with_a_pseudonym(
     config = shown["config"]
     assert isinstance(config, dict)
     assert config["paid_providers"] == ["google", "groq"]
-    assert set(config) == set(RuntimeConfig.model_fields)
+    assert set(config) == set(RuntimeConfig.__struct_fields__)
     rules = config["rules"]
     assert isinstance(rules, dict)
     assert set(rules) == {category.value for category in Category}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 import pytest
-from msgspec.structs import fields
+from msgspec.structs import asdict, fields
 
 from infra.package import ROOT
 from shared.config import RuntimeConfig
@@ -103,7 +103,7 @@ def changed_fields(name: str) -> set[str]:
     }
     return found | {
         f"config.{field}"
-        for field in RuntimeConfig.model_fields
+        for field in RuntimeConfig.__struct_fields__
         if getattr(plain.config, field) != getattr(told.config, field)
     }
 
@@ -162,7 +162,7 @@ def test_defaults_on_the_page_are_the_defaults() -> None:
         assert tables[f"{name.upper()}_BASE_URL"] == f"`{defaults.providers[name].base_url}`"
     flags = defaults.config.flags
     for name, value in {
-        **flags.model_dump(),
+        **asdict(flags),
         "ALLOW_ANONYMOUS": defaults.allow_anonymous,
         "CHECK_REVOKED": defaults.check_revoked,
     }.items():

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pytest
 
-from shared.config import TimeoutConfig
+from shared.config import ProviderTimeouts, TimeoutConfig
 from shared.errors import (
     AllModelsFailed,
     BadToolCall,
@@ -174,7 +174,7 @@ def test_a_plain_call_waits_by_its_length_or_is_fetched_as_a_stream(
 def test_timeouts_are_the_providers_own() -> None:
     async def main() -> None:
         world = world_of(alpha_one=SILENT)
-        world.timeouts = TimeoutConfig.model_validate({"providers": {"groq": {"first_byte": 1}}})
+        world.timeouts = TimeoutConfig(providers={"groq": ProviderTimeouts(first_byte=1)})
         mine = card("groq-one")
         world.providers["groq"] = type(world.providers["alpha"])("groq", lambda call, nth: SILENT)
         await streamed(world, plan_of([mine, B]), Trace())

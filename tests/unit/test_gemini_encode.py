@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
+from msgspec import structs
 
 from shared.errors import FieldUnsupported
 from shared.messages import ChatRequest, JsonObject, JsonValue
@@ -29,7 +28,7 @@ def make_card(model: str = "gemini-3.8-flash", **changes: object) -> ModelCard:
         reasoning_efforts=("minimal", "low", "medium", "high"),
         max_output_tokens=65536,
     )
-    return dataclasses.replace(plain, **changes)  # type: ignore[arg-type]
+    return structs.replace(plain, **changes)
 
 
 def make_call(
