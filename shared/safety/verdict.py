@@ -44,7 +44,8 @@ class Verdict(Struct, frozen=True):
     whose hazard is too slight to stop anything. ``confidence`` in [0, 1]. ``judge`` is the guard's
     catalog id, "" where nobody was asked; ``scanned`` False: let by without a judgement, because
     no guard could answer and the operator chose to let such texts by. ``tokens``: how many were
-    judged, ``spent``: how many the judgement took; ``images`` says whether its images were seen.
+    judged, ``spent``: how many the judgement took in ``calls`` calls that lasted
+    ``latency_ms``; ``images`` says whether its images were seen.
     """
 
     safe: bool
@@ -56,6 +57,8 @@ class Verdict(Struct, frozen=True):
     tokens: int = 0
     spent: int = 0
     images: bool = False
+    calls: int = 0
+    latency_ms: float = 0.0
 
     def to_json(self) -> JsonObject:
         """The receipt's form."""
