@@ -9,6 +9,9 @@ from msgspec import Struct
 from shared.messages import JsonObject
 from shared.model import Capability, Category
 
+# Below this the local classifier is wrong often enough that a model's opinion is worth a request.
+UNSURE = 0.6
+
 
 class Complexity(StrEnum):
     """R3.5."""
@@ -23,7 +26,8 @@ class Classification(Struct, frozen=True):
 
     ``confidence`` in [0, 1]; ``tokens`` is an estimate, at least 1; ``language`` is an ISO 639-1
     code or "und"; ``capabilities`` are what a model needs to serve it; ``source`` says who judged:
-    "local" here.
+    "local", "llm" or
+    "cache" (a model's answer to a similar request).
     """
 
     category: Category
@@ -35,6 +39,11 @@ class Classification(Struct, frozen=True):
     language: str
     capabilities: frozenset[Capability]
     source: str = "local"
+
+    @property
+    def unsure(self) -> bool:
+        """Whether a model should be asked too."""
+        return self.confidence < UNSURE
 
     def to_json(self) -> JsonObject:
         """The receipt's form (contract, Chat)."""

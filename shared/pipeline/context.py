@@ -7,10 +7,8 @@ from msgspec import Struct, field
 from shared.classify import Classification
 from shared.clock import Clock, Deadline
 from shared.messages import JsonObject
+from shared.pipeline.safety_trace import SafetyTrace
 from shared.routing.plan import Plan, Trace
-
-# The word receipts carry while no guard has judged a request.
-UNGUARDED = "unguarded"
 
 
 class RequestContext(Struct):
@@ -21,11 +19,14 @@ class RequestContext(Struct):
     started: float
     deadline: Deadline
     tier: str = "free"
+    uid: str = ""
     trace: Trace = field(default_factory=Trace)
     classification: Classification | None = None
     plan: Plan | None = None
     classified_at: float | None = None
     planned_at: float | None = None
+    guarded_at: float | None = None
+    safety: SafetyTrace = field(default_factory=SafetyTrace)
 
     def warnings(self) -> list[str]:
         """Plan and trace warnings in order, each once."""
@@ -37,6 +38,8 @@ class RequestContext(Struct):
         timings: JsonObject = {}
         if self.classified_at is not None:
             timings["classified"] = _ms(self.classified_at - self.started)
+        if self.guarded_at is not None:
+            timings["guarded"] = _ms(self.guarded_at - self.started)
         if self.planned_at is not None:
             timings["planned"] = _ms(self.planned_at - self.started)
         if self.trace.first_token_ms is not None:
@@ -57,7 +60,9 @@ class RequestContext(Struct):
                 "chain": plan.shown_chain() if plan is not None else [],
                 "attempts": [attempt.to_json() for attempt in self.trace.attempts],
             },
-            "guard": UNGUARDED,
+            "guard": self.safety.word,
+            "guarded_tokens": self.safety.tokens,
+            "safety": self.safety.to_json(),
             "warnings": list(self.warnings()),
             "memories_used": 0,
             "timings_ms": self.timings_ms(),

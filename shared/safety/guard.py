@@ -18,7 +18,7 @@ from shared.asking import Asker, NotAnswered, Question, Reply
 from shared.clock import Clock, Deadline
 from shared.errors import SafetyUnavailable
 from shared.messages import JsonObject
-from shared.model import Feature, ModelCard
+from shared.model import ModelCard
 from shared.safety.guard_data import GuardTerms, guards, policy_tokens
 from shared.safety.guard_speech import (
     Finding,
@@ -175,15 +175,10 @@ class GuardChain:
         card, terms = guard.card, guard.terms
         question = Question(
             card,
-            messages_for(terms, piece),
+            messages_for(terms, piece, effort=_in_words(guard)),
             estimate_tokens(judged.text) + _beside(judged),
             terms.max_tokens,
-            fields_for(
-                terms,
-                schema=Feature.JSON_SCHEMA in card.features,
-                json_object=Feature.JSON_OBJECT in card.features,
-                logprobs=Feature.LOGPROBS in card.features,
-            ),
+            fields_for(terms, card),
         )
         try:
             reply = await self._asker.ask(question, deadline)
@@ -209,6 +204,12 @@ class GuardChain:
         if images:
             chain.sort(key=lambda guard: not guard.terms.sees_images)
         return chain
+
+
+def _in_words(guard: _Guard) -> str:
+    """The effort that has to be asked for in words; "" where there is a field, or none is set."""
+    effort = guard.terms.effort
+    return "" if effort in guard.card.reasoning_efforts else effort
 
 
 def _as_policy(terms: GuardTerms) -> GuardTerms:

@@ -15,6 +15,7 @@ from hashlib import blake2b
 from msgspec import Struct
 
 from shared.messages import JsonObject, JsonValue
+from shared.model import Feature, ModelCard
 from shared.safety.guard_data import GuardTerms, hazards, policy
 from shared.safety.verdict import Hazard, Severity, Stage
 
@@ -70,8 +71,9 @@ class Piece(Struct, frozen=True):
     images: tuple[JsonObject, ...] = ()
 
 
-def messages_for(terms: GuardTerms, piece: Piece) -> list[JsonObject]:
-    """The messages of a call. The text stands in them exactly as it is."""
+def messages_for(terms: GuardTerms, piece: Piece, *, effort: str = "") -> list[JsonObject]:
+    """The messages of a call. The text stands in them exactly as it is. ``effort``: a reasoning
+    effort to ask for in words, of models that know no field for it (gpt-oss: "Reasoning: low")."""
     if terms.speaks == "llama_guard":
         return _conversation(piece)
     side = "what a user writes" if piece.stage is Stage.INPUT else "what an assistant answers"
@@ -83,7 +85,8 @@ def messages_for(terms: GuardTerms, piece: Piece) -> list[JsonObject]:
     content: JsonValue = said
     if piece.images:
         content = [{"type": "text", "text": said}, *piece.images]
-    return [{"role": "system", "content": policy()}, {"role": "user", "content": content}]
+    rules = f"Reasoning: {effort}\n\n{policy()}" if effort else policy()
+    return [{"role": "system", "content": rules}, {"role": "user", "content": content}]
 
 
 def _mark(text: str) -> str:
@@ -106,19 +109,19 @@ def _conversation(piece: Piece) -> list[JsonObject]:
     return [{"role": "user", "content": content}]
 
 
-def fields_for(terms: GuardTerms, *, schema: bool, json_object: bool, logprobs: bool) -> JsonObject:
+def fields_for(terms: GuardTerms, card: ModelCard) -> JsonObject:
     """What else the call's body holds, by what the model can."""
     fields: JsonObject = {"temperature": 0}
-    if terms.effort:
+    if terms.effort in card.reasoning_efforts:
         fields["reasoning_effort"] = terms.effort
-    if logprobs:
+    if Feature.LOGPROBS in card.features:
         fields["logprobs"] = True
-    if terms.speaks == "policy" and schema:
+    if terms.speaks == "policy" and Feature.JSON_SCHEMA in card.features:
         fields["response_format"] = {
             "type": "json_schema",
             "json_schema": {"name": SCHEMA_NAME, "schema": _SCHEMA, "strict": True},
         }
-    elif terms.speaks == "policy" and json_object:
+    elif terms.speaks == "policy" and Feature.JSON_OBJECT in card.features:
         fields["response_format"] = {"type": "json_object"}
     return fields
 

@@ -1,0 +1,34 @@
+"""Which safety measures are in force (contract, ``safety``; R2.10)."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from shared.config import RuntimeConfig
+
+
+class Modes(Struct, frozen=True):
+    """What is in force: the guard, and the modes of the two screens (contract, ``safety``)."""
+
+    guard: bool
+    injection: str
+    personal: str
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing looks at anything."""
+        return not self.guard and self.injection == "off" and self.personal == "off"
+
+
+OFF = Modes(False, "off", "off")
+
+
+def modes_of(config: RuntimeConfig) -> Modes:
+    """The guard's flag, and the screens: as configured, else on with the guard and off without
+    (R2, decision)."""
+    guard, safety = config.flags.ENABLE_SAFETY_GUARD, config.safety
+    return Modes(
+        guard,
+        safety.injection or ("block" if guard else "off"),
+        safety.pii or ("redact" if guard else "off"),
+    )
