@@ -20,6 +20,7 @@ from shared.catalog.rules import RuleBook
 from shared.clock import SystemClock
 from shared.config import RuntimeConfig
 from shared.model import Capability, Category, Limits, ModelCard
+from shared.safety.guard_data import guards, hazards
 
 ROOT = Path(__file__).resolve().parent.parent
 Table = Callable[[], str]
@@ -137,6 +138,26 @@ def chains_table() -> str:
     return "\n\n".join(parts)
 
 
+def guards_table() -> str:
+    """The guard chain, every entry with what is asked in its place from which day on."""
+    catalog, _ = _data()
+    rows = []
+    for terms in guards():
+        way = "Llama Guard" if terms.speaks == "llama_guard" else "our policy"
+        images = "yes" if terms.sees_images else ""
+        rows.append([f"`{terms.model}`", way, images, _successors(catalog, terms.model)])
+    return markdown_table(["guard", "speaks", "sees images", "served by"], rows)
+
+
+def hazards_table() -> str:
+    """Llama Guard's codes, and what they mean to us."""
+    rows = [
+        [code, terms.name, terms.category.value, terms.severity.value]
+        for code, terms in hazards().items()
+    ]
+    return markdown_table(["code", "hazard", "category", "severity"], rows)
+
+
 def codes_table() -> str:
     """The error codes of the API."""
     return markdown_table(["code", "status", "Firebase", "meaning"], error_tables.codes())
@@ -232,6 +253,7 @@ TABLES: Mapping[str, Mapping[str, Table]] = {
         "elevenlabs": models_table("elevenlabs"),
     },
     "docs/routing.md": {"categories": categories_table, "chains": chains_table},
+    "docs/safety.md": {"guards": guards_table, "hazards": hazards_table},
     "docs/errors.md": {"codes": codes_table, "outcomes": outcomes_table},
 }
 

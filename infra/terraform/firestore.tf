@@ -115,3 +115,71 @@ resource "google_firestore_index" "jobs_due" {
     order      = "ASCENDING"
   }
 }
+
+# What was refused for safety, of all users or of one, newest first (shared/safety/violations.py). A
+# single field is indexed by itself, but for one collection only.
+resource "google_firestore_field" "violations_at" {
+  database   = google_firestore_database.default.name
+  collection = "violations"
+  field      = "at"
+
+  index_config {
+    indexes {
+      order       = "DESCENDING"
+      query_scope = "COLLECTION"
+    }
+    indexes {
+      order       = "DESCENDING"
+      query_scope = "COLLECTION_GROUP"
+    }
+  }
+}
+
+resource "google_firestore_index" "violations_by_category" {
+  database    = google_firestore_database.default.name
+  collection  = "violations"
+  query_scope = "COLLECTION_GROUP"
+
+  fields {
+    field_path = "category"
+    order      = "ASCENDING"
+  }
+  fields {
+    field_path = "at"
+    order      = "DESCENDING"
+  }
+}
+
+resource "google_firestore_index" "violations_by_stage" {
+  database    = google_firestore_database.default.name
+  collection  = "violations"
+  query_scope = "COLLECTION_GROUP"
+
+  fields {
+    field_path = "stage"
+    order      = "ASCENDING"
+  }
+  fields {
+    field_path = "at"
+    order      = "DESCENDING"
+  }
+}
+
+resource "google_firestore_index" "violations_by_both" {
+  database    = google_firestore_database.default.name
+  collection  = "violations"
+  query_scope = "COLLECTION_GROUP"
+
+  fields {
+    field_path = "category"
+    order      = "ASCENDING"
+  }
+  fields {
+    field_path = "stage"
+    order      = "ASCENDING"
+  }
+  fields {
+    field_path = "at"
+    order      = "DESCENDING"
+  }
+}

@@ -79,6 +79,7 @@ def _admin(services: Services) -> EdgeApp:
     from shared.edge.admin import AdminEndpoint, AdminParts
     from shared.edge.audit import AuditLog
     from shared.pipeline.statistics_reading import StatisticsReader
+    from shared.safety.violations import ViolationStore
 
     documents, clock = services.stores.documents, services.clock
 
@@ -97,6 +98,7 @@ def _admin(services: Services) -> EdgeApp:
             follower=services.follower,
             documents=documents,
             audit=AuditLog(documents, services.log, clock, services.rng, services.salt),
+            violations=ViolationStore(documents, clock, services.log),
             statistics=StatisticsReader(documents, clock),
             counters=services.counters,
             quotas=quotas,
@@ -130,7 +132,11 @@ def _worker(services: Services) -> EdgeApp:
     from shared.jobs.worker import JobWorker
 
     recorder = _recorder("worker", services)
-    handlers = {CHAT_KIND: ChatJobHandler(services.chat, services.clock, recorder.record)}
+    handlers = {
+        CHAT_KIND: ChatJobHandler(
+            services.chat, services.clock, recorder.record, services.gate.failed
+        )
+    }
     tickets = TicketEndpoint(JobWorker(_queue(services), handlers, services.clock))
     finish = FinishEndpoint(lambda record: services.app("chat").finish(record))
     routes = Routes(

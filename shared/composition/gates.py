@@ -22,6 +22,7 @@ from shared.edge.google_calls import (
 from shared.edge.revocation import Revocation, account_lookup
 from shared.limits.abuse import AbuseBook
 from shared.providers.http import HttpPool
+from shared.safety.violations import ViolationStore
 from shared.settings import Settings
 from shared.storage.documents import DocumentStore
 from shared.telemetry.counters import Counters
@@ -57,7 +58,8 @@ def make_gate(
         log.warning("CHECK_REVOKED has no effect: set GOOGLE_CLOUD_PROJECT", {})
     abuse = AbuseBook(documents, clock, counters.note)
     revocation = _revocation(settings, pool, clock, calls)
-    return Gate(rule, revocation, abuse, Captcha(abuse, app_check, clock))
+    violations = ViolationStore(documents, clock, log)
+    return Gate(rule, revocation, abuse, Captcha(abuse, app_check, clock), violations)
 
 
 def _revocation(

@@ -14,6 +14,7 @@ from shared.clock import Clock
 from shared.configuration.following import ConfigFollower
 from shared.configuration.stored import ConfigStore
 from shared.edge.admin_config import ConfigPages
+from shared.edge.admin_violations import ViolationPages
 from shared.edge.app import Handler, Routes
 from shared.edge.asgi import HttpRequest, send_json
 from shared.edge.audit import AuditLog
@@ -22,6 +23,7 @@ from shared.edge.query import whole_number
 from shared.errors import Forbidden
 from shared.messages import JsonObject, JsonValue
 from shared.pipeline.statistics_reading import MAX_HOURS, StatisticsReader, peaks
+from shared.safety.violations import ViolationStore
 from shared.storage.documents import DocumentStore
 from shared.telemetry.counters import Counters
 
@@ -42,6 +44,7 @@ class AdminParts(Struct, frozen=True):
     follower: ConfigFollower
     documents: DocumentStore
     audit: AuditLog
+    violations: ViolationStore
     statistics: StatisticsReader
     counters: Counters
     quotas: Callable[[], Awaitable[list[JsonObject]]]
@@ -54,11 +57,12 @@ class AdminParts(Struct, frozen=True):
 class AdminEndpoint:
     """The handlers, and the table of their paths."""
 
-    __slots__ = ("_config", "_parts")
+    __slots__ = ("_config", "_parts", "_violations")
 
     def __init__(self, parts: AdminParts) -> None:
         self._parts = parts
         self._config = ConfigPages(parts.config_store, parts.follower, parts.audit, parts.clock)
+        self._violations = ViolationPages(parts.violations, parts.audit)
 
     def routes(self) -> Routes:
         """Every path of the admin API."""
@@ -73,6 +77,7 @@ class AdminEndpoint:
             "stats": {"GET": self.stats},
             "store-operations": {"GET": self.store_operations},
             "audit": {"GET": self.audit},
+            "violations": {"GET": self._violations.listing},
         }
         exact = {
             f"/admin/api/{name}": {method: _closed(handler) for method, handler in methods.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from shared.clock import Clock
 from shared.edge.call import Call
@@ -22,16 +22,22 @@ DEADLINE_S = 540.0
 
 
 class ChatJobHandler:
-    """Runs a stored chat request through the same pipeline. ``record`` writes each run down."""
+    """Runs a stored chat request through the same pipeline. ``record`` writes each run down,
+    ``failed`` is told of each that ended in an error."""
 
-    __slots__ = ("_clock", "_pipeline", "_record")
+    __slots__ = ("_clock", "_failed", "_pipeline", "_record")
 
     def __init__(
-        self, pipeline: ChatPipeline, clock: Clock, record: Callable[[Call], None]
+        self,
+        pipeline: ChatPipeline,
+        clock: Clock,
+        record: Callable[[Call], None],
+        failed: Callable[[Call, CodeexError], Awaitable[None]],
     ) -> None:
         self._pipeline = pipeline
         self._clock = clock
         self._record = record
+        self._failed = failed
 
     async def __call__(self, run: Run) -> JsonValue:
         """The completion with its receipt. Raises ``CodeexError`` as the request would have."""
@@ -62,6 +68,7 @@ class ChatJobHandler:
             result = await self._pipeline.complete(request, context)
         except CodeexError as error:
             call.status, call.code = error.status, error.code
+            await self._failed(call, error)
             raise
         finally:
             self._record(call)

@@ -21,6 +21,8 @@ from shared.errors import CodeexError, InjectionDetected, RateLimited, SafetyVio
 from shared.limits.abuse import AbuseBook, abuse_caller
 from shared.limits.abuse_score import Incident
 from shared.limits.clients import Admission
+from shared.safety.verdict import Stage
+from shared.safety.violations import ViolationStore
 
 # Everything else costs money or changes data (RFC 9110, 9.2.1).
 SAFE_METHODS = frozenset({"GET", "HEAD"})
@@ -33,12 +35,14 @@ INCIDENTS: dict[type[CodeexError], Incident] = {
 
 
 class Gate(Struct, frozen=True):
-    """The rules, each None where it is not in force. ``abuse`` and ``captcha`` go together."""
+    """The rules, each None where it is not in force. ``abuse`` and ``captcha`` go together.
+    ``violations`` keeps what was refused for safety."""
 
     app_check: AppCheckRule | None = None
     revocation: Revocation | None = None
     abuse: AbuseBook | None = None
     captcha: Captcha | None = None
+    violations: ViolationStore | None = None
 
     async def enter(self, http: HttpRequest, call: Call) -> None:
         """Let the call pass.
@@ -67,18 +71,34 @@ class Gate(Struct, frozen=True):
         return told
 
     async def failed(self, call: Call, error: CodeexError) -> None:
-        """A call ended so: whether that speaks against its caller. Never fails."""
+        """A call ended so: whether that is to be remembered, and whether it speaks against its
+        caller. Never fails."""
         incident = INCIDENTS.get(type(error))
-        if incident is None or self.abuse is None:
+        if incident is None:
             return
+        speaks = self._speaks_against(call, incident, error)
+        if self.violations is None or incident is Incident.LIMIT_HIT:
+            await speaks
+        else:
+            kept = self.violations.refused(call.identity.uid, call.request_id, error)
+            await asyncio.gather(kept, speaks)
+
+    async def _speaks_against(self, call: Call, incident: Incident, error: CodeexError) -> None:
         caller = _suspect(call)
-        if caller is not None and not (call.allowance is not None and call.allowance.shared):
+        if self.abuse is None or caller is None or _not_by_caller(error):
+            return
+        if call.allowance is None or not call.allowance.shared:
             await self.abuse.note(caller, incident)
 
     async def _hold_up(self, http: HttpRequest, call: Call) -> None:
         caller = _suspect(call)
         if self.captcha is not None and caller is not None:
             await self.captcha.check(http, caller)
+
+
+def _not_by_caller(error: CodeexError) -> bool:
+    """What a model wrote is not its reader's doing."""
+    return error.details.get("stage") == Stage.OUTPUT.value
 
 
 def _suspect(call: Call) -> str | None:

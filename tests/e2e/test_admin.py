@@ -22,6 +22,7 @@ READ = (
     "health",
     "store-operations",
     "audit",
+    "violations",
 )
 
 

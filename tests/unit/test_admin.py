@@ -18,10 +18,12 @@ from shared.edge.audit import AuditLog
 from shared.edge.call import Call
 from shared.edge.cors import CorsPolicy
 from shared.edge.identity import Identity, bearer_token, rejected
+from shared.errors import SafetyViolation
 from shared.messages import Attempt, JsonObject, JsonValue
 from shared.model import Category
 from shared.pipeline.statistics import StatisticsFlusher
 from shared.pipeline.statistics_reading import StatisticsReader
+from shared.safety.violations import ViolationStore
 from shared.storage.documents import DocumentStore
 from shared.telemetry.counters import Counters
 from shared.telemetry.log import JsonLog
@@ -29,6 +31,8 @@ from shared.telemetry.record import user_hash
 from tests.support.asgi_client import AsgiAnswer, call
 from tests.support.config_house import config_store
 from tests.support.edge_driver import Lines
+from tests.support.openapi import check
+from tests.support.simulation import at, items
 
 SALT = b"salt"
 CONFIG = "config"
@@ -41,6 +45,7 @@ PAGES = (
     "stats",
     "store-operations",
     "audit",
+    "violations",
 )
 
 
@@ -68,11 +73,13 @@ class Office:
         self.counters = Counters(clock)
         self.flusher = StatisticsFlusher(self.counters, documents, clock, "one")
         log = JsonLog(self.lines, clock)
+        self.violations = ViolationStore(documents, clock, log)
         parts = AdminParts(
             config_store=self.store,
             follower=self.follower,
             documents=documents,
             audit=AuditLog(documents, log, clock, random.Random(1), SALT),
+            violations=self.violations,
             statistics=StatisticsReader(documents, clock),
             counters=self.counters,
             quotas=self._quotas,
@@ -334,6 +341,32 @@ async def test_figures_and_operations_are_shown(documents: DocumentStore) -> Non
     assert await office.rows("health") == [{"provider": "groq", "model": None}]
 
 
+async def test_violations_are_shown_and_who_looks_one_user_up_is_audited(
+    documents: DocumentStore,
+) -> None:
+    office = Office(documents)
+    assert await office.rows("violations") == []
+    for uid, category in (("u1", "VIOLENCE"), ("u2", "SELF_HARM"), ("u1", "SELF_HARM")):
+        details = {"category": category, "severity": "HIGH", "stage": "input"}
+        refused = SafetyViolation("no", details=details)
+        await office.violations.refused(uid, f"req_{uid}_{category}", refused)
+    whole = (await office.ask("violations", query="limit=2&category=&stage=&uid=&cursor=")).json()
+    check("Violations", whole)
+    rest = (await office.ask("violations", query=f"limit=2&cursor={whole['next']}")).json()
+    rows = [*items(whole["data"]), *items(rest["data"])]
+    assert [at(row, "uid") for row in rows] == ["u1", "u2", "u1"]
+    assert rest["next"] is None
+    assert await office.rows("audit") == []
+    found = await office.rows("violations", "uid=u1&category=SELF_HARM&stage=input")
+    assert [one["request_id"] for one in found] == ["req_u1_SELF_HARM"]
+    (line,) = await office.rows("audit")
+    assert (line["actor"], line["action"], line["what"]) == (
+        user_hash("boss-uid", SALT),
+        "violations.read",
+        [f"users/{user_hash('u1', SALT)}/violations"],
+    )
+
+
 @pytest.mark.parametrize(
     ("path", "query"),
     [
@@ -344,6 +377,11 @@ async def test_figures_and_operations_are_shown(documents: DocumentStore) -> Non
         ("stats", "hours=%F0%9F%91%8D"),
         ("audit", "limit=201"),
         ("audit", "limit=-1"),
+        ("violations", "limit=0"),
+        ("violations", "category=MURDER"),
+        ("violations", "stage=both"),
+        ("violations", "cursor=x"),
+        ("violations", "uid=" + "u" * 129),
         ("config/history", "limit=" + "9" * 5000),
         ("config/history", "limit=1&limit=x"),
     ],

@@ -52,12 +52,27 @@ def indexes_of_file() -> set[tuple[str, str, Fields]]:
     return found
 
 
-def overrides_of_terraform() -> set[tuple[str, str, bool]]:
-    """Collection, field and whether documents go by it; none of them is indexed."""
-    found = {(collection, EXPIRES_AT, True) for collection in expiring_collections()}
+Override = tuple[str, str, bool, frozenset[tuple[str, str]]]
+NO_INDEX: frozenset[tuple[str, str]] = frozenset()
+
+
+def overrides_of_terraform() -> set[Override]:
+    """Collection, field, whether documents go by it, and the scopes and ways it is indexed in."""
+    found: set[Override] = {(name, EXPIRES_AT, True, NO_INDEX) for name in expiring_collections()}
     rows = table(BLOCKS, "${local.not_indexed}")
     assert rows is not None
-    return found | {(text(row, "collection"), text(row, "field"), False) for row in rows.values()}
+    for row in rows.values():
+        found.add((text(row, "collection"), text(row, "field"), False, NO_INDEX))
+    for block in resources("google_firestore_field"):
+        if "for_each" not in block.attributes:
+            (config,) = block.inner("index_config")
+            ways = [
+                (text(one.attributes, "query_scope"), text(one.attributes, "order"))
+                for one in config.inner("indexes")
+            ]
+            name = text(block.attributes, "collection")
+            found.add((name, text(block.attributes, "field"), False, frozenset(ways)))
+    return found
 
 
 def test_indexes_are_the_same() -> None:
@@ -66,13 +81,14 @@ def test_indexes_are_the_same() -> None:
 
 
 def test_overrides_are_the_same() -> None:
-    found = {
-        (text(one, "collectionGroup"), text(one, "fieldPath"), one["ttl"])
-        for one in FILE["fieldOverrides"]
-    }
+    found: set[Override] = set()
+    for one in FILE["fieldOverrides"]:
+        indexes = one["indexes"]
+        assert isinstance(indexes, list)
+        ways = frozenset((str(each["queryScope"]), str(each["order"])) for each in indexes)
+        found.add((text(one, "collectionGroup"), text(one, "fieldPath"), one["ttl"] is True, ways))
     assert found == overrides_of_terraform()
     assert len(found) == len(FILE["fieldOverrides"])
-    assert all(one["indexes"] == [] for one in FILE["fieldOverrides"])
 
 
 def test_documents_expire_in_the_collections_the_embedded_store_expires() -> None:

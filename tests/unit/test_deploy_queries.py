@@ -17,6 +17,7 @@ from shared.edge.audit import AuditLog
 from shared.jobs.job import BULK, INTERACTIVE, Job, State
 from shared.jobs.store import FIRST, JobStore
 from shared.pipeline.statistics_reading import StatisticsReader
+from shared.safety.violations import ViolationStore, Wanted
 from shared.storage.blobs import BlobStore
 from shared.storage.blobs_folder import FolderBlobs
 from shared.storage.documents import DocumentStore
@@ -144,7 +145,12 @@ async def test_every_query_of_administrators_has_its_index(database: IndexedBack
     await StatisticsReader(documents, clock).read_hours(24)
     log = JsonLog(io.BytesIO(), clock, "INFO", [])
     await AuditLog(documents, log, clock, random.Random(1), b"salt").newest(50)
-    assert database.asked == 3
+    violations = ViolationStore(documents, clock, log)
+    for category in ("", "VIOLENCE"):
+        for stage in ("", "input"):
+            for uid in ("", "u"):
+                await violations.newest(Wanted(category, stage, uid), 50)
+    assert database.asked == 3 + 8
     assert database.lacking == []
 
 

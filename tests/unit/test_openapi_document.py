@@ -16,6 +16,8 @@ from shared.edge.parse_messages import MAX_MESSAGES
 from shared.edge.parse_tools import MAX_TOOLS
 from shared.messages import JsonObject
 from shared.model import Capability, Category, Health, Lifecycle
+from shared.safety.verdict import Severity, Stage
+from shared.safety.violations import CATEGORIES, Kind
 from shared.settings import PROVIDERS
 from tests.support.asgi_client import call
 from tests.support.chat_function import chat_function as function_of
@@ -133,6 +135,11 @@ def test_the_limits_described_are_the_ones_that_hold() -> None:
 def test_enumerations_are_the_codes_own() -> None:
     assert enum("Category") == set(Category)
     assert enum("Lifecycle") == set(Lifecycle)
+    assert enum("ViolationCategory") == set(CATEGORIES)
+    assert enum("Severity") == set(Severity)
+    assert enum("Stage") == set(Stage)
+    of_violation = ("properties", "data", "items", "properties")
+    assert enum("Violations", *of_violation, "kind") == set(Kind)
     of_model = ("properties", "codeex", "properties")
     assert enum("Model", *of_model, "health") == set(Health)
     assert enum("Model", *of_model, "capabilities", "items") == set(Capability)
