@@ -7,6 +7,8 @@ import json
 import re
 
 from local.sim.arithmetic import solve
+from local.sim.guards import is_guard, judgement
+from local.sim.latency import Work
 from local.sim.prompt import SimPrompt, SimReply, SimToolCall, pieces
 from local.sim.schema import Hints, sample
 from local.sim.tool_choice import choose_calls
@@ -32,6 +34,8 @@ _SHORT = 160  # characters of the question that are echoed
 
 def answer(prompt: SimPrompt) -> SimReply:
     """The reply of ``prompt.model``. Deterministic: it depends on nothing but the prompt."""
+    if is_guard(prompt):
+        return _limited(SimReply(judgement(prompt), _reasoning(prompt, "By the policy.")), prompt)
     if prompt.force_tool is not None or (prompt.tools and not prompt.tool_results):
         calls = choose_calls(prompt)
         if calls:
@@ -42,6 +46,13 @@ def answer(prompt: SimPrompt) -> SimReply:
     else:
         made = SimReply(_text(prompt), _reasoning(prompt, "A short answer will do."))
     return _limited(made, prompt)
+
+
+def work_of(prompt: SimPrompt) -> Work:
+    """What it is to answer, for how long that takes."""
+    if is_guard(prompt):
+        return "judgement"
+    return "vision" if prompt.images else "text"
 
 
 def _text(prompt: SimPrompt) -> str:

@@ -7,10 +7,9 @@ import json
 import math
 import re
 
-from local.sim.answers import answer
+from local.sim.answers import answer, work_of
 from local.sim.errors import WireError
 from local.sim.gemini_body import generation, read_generate, signature
-from local.sim.latency import Work
 from local.sim.models import ServedModels
 from local.sim.prompt import SimPrompt, SimReply, count_tokens, pieces
 from local.sim.wire import SimAnswer, SimRequest, Target
@@ -88,7 +87,7 @@ class GeminiWire:
         if prompt.images and Capability.VISION not in card.capabilities:
             raise WireError(400, "Image input modality is not enabled for this model.")
         writer = _Writer(prompt, answer(prompt), self._models.answering(card), _thoughts(body))
-        work: Work = "vision" if prompt.images else "text"
+        work = work_of(prompt)
         if not stream:
             return SimAnswer([_bytes(writer.whole())], work=work)
         if request.query.get("alt") == "sse":

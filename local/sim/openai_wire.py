@@ -6,10 +6,9 @@ import hashlib
 import json
 from collections.abc import Callable
 
-from local.sim.answers import answer
+from local.sim.answers import answer, work_of
 from local.sim.chat_body import read_chat
 from local.sim.errors import WireError
-from local.sim.latency import Work
 from local.sim.limit_headers import LimitHeaders
 from local.sim.models import ServedModels
 from local.sim.openai_frames import Completion, plain_answer, stream_frames
@@ -94,7 +93,7 @@ class OpenAiWire:
         self._refuse_prompt(prompt, card, len(request.body))
         completion = self._completion(body, prompt)
         headers = self._limits.headers(self._provider, card, completion.total_tokens)
-        work: Work = "vision" if prompt.images else "text"
+        work = work_of(prompt)
         if target.stream:
             frames = stream_frames(self._provider, completion, wants_usage=_wants_usage(body))
             return SimAnswer(frames, "text/event-stream", 200, headers, stream=True, work=work)
