@@ -23,7 +23,7 @@ from shared.routing.endings import deadline_passed, final_answer
 from shared.routing.health import HealthBook
 from shared.routing.opening import Opened, close, fetch, open_stream
 from shared.routing.plan import Plan, Trace
-from shared.routing.ports import Line, Quotas
+from shared.routing.ports import Gate, Line, Quotas
 from shared.routing.release import Released
 from shared.routing.rescue import go_on
 from shared.routing.run import Parts, Run
@@ -63,7 +63,12 @@ class Executor:
         return await self._timed(run, self._fetched(run))
 
     async def stream(
-        self, plan: Plan, request: ChatRequest, deadline: Deadline, trace: Trace
+        self,
+        plan: Plan,
+        request: ChatRequest,
+        deadline: Deadline,
+        trace: Trace,
+        gate: Gate | None = None,
     ) -> AsyncGenerator[list[Chunk], None]:
         """An answer in batches of chunks.
 
@@ -72,6 +77,9 @@ class Executor:
         by another model where one can (``rescue``), else its ``ProviderFailure`` is raised; the
         deadline raises ``DeadlineExceeded``. Closing the generator or cancelling the task aborts
         the provider call at once.
+
+        A ``gate`` decides what leaves and when, and may end the request. Only what has left counts
+        in a rescue: what it holds back is asked of another model unseen.
         """
         run = Run(self._parts, plan, request, deadline, trace)
         released = Released(request)
@@ -79,14 +87,18 @@ class Executor:
         now = self._parts.clock.monotonic
         while opened is not None:
             running, batch, source = opened.running, opened.first, opened.source
-            opened = None
+            opened, ungated = None, source
             released.begin()
+            if gate is not None:
+                source, batch = gate.through(batch, source, quiet=released.quiet), []
             try:
                 while True:
                     for chunk in batch:
                         if chunk.usage is not None:
                             running.usage = chunk.usage
                     out = released.take(batch)
+                    if gate is not None:
+                        out = gate.filtered(out)
                     if out:
                         yield out
                     if source is None:
@@ -101,10 +113,12 @@ class Executor:
                         await close(source)
                         if released.finished:
                             break
-                        opened = await self._mended(run, running, failure, released)
+                        opened = await self._mended(run, running, failure, released, gate)
                         break
                 if opened is None:
                     out = released.rest()
+                    if gate is not None:
+                        out = gate.filtered(out, last=True)
                     if out:
                         yield out
                     usage = running.usage
@@ -114,11 +128,19 @@ class Executor:
                     run.answered(running, usage)
             finally:
                 if running.delivering:
-                    run.left_alone(running, released.own_tokens())
+                    run.left_alone(running, _own_tokens(running, released, gate))
                 await close(source)
+                if gate is not None:
+                    # A passage that nobody began to read has not taken over its source.
+                    await close(ungated)
 
     async def _mended(
-        self, run: Run, running: Running, failure: ProviderFailure, released: Released
+        self,
+        run: Run,
+        running: Running,
+        failure: ProviderFailure,
+        released: Released,
+        gate: Gate | None,
     ) -> Opened:
         """The stream to go on with after ``failure`` broke one that had begun (R23.4).
 
@@ -126,11 +148,10 @@ class Executor:
         """
         if isinstance(failure, Refused) and released.began:
             # After text a refusal is the answer's end (contract, Errors: content_filter).
-            running.usage = running.usage or Usage(
-                run.request.input_tokens, released.own_tokens(), estimated=True
-            )
+            tokens = _own_tokens(running, released, gate)
+            running.usage = running.usage or Usage(run.request.input_tokens, tokens, estimated=True)
             return Opened(running, [Chunk(finish_reason="content_filter")], None)
-        its_own_doing = run.broken(running, failure, released.own_tokens())
+        its_own_doing = run.broken(running, failure, _own_tokens(running, released, gate))
         if not its_own_doing:
             raise deadline_passed(run.order.asked) from None
         run.trace.answered = None
@@ -193,3 +214,11 @@ class Executor:
             if not scope.expired():
                 raise
             raise deadline_passed(run.order.asked) from None
+
+
+def _own_tokens(running: Running, released: Released, gate: Gate | None) -> int:
+    """Estimated tokens of the stream under way, those that a gate holds back included."""
+    if gate is None:
+        return released.own_tokens()
+    running.usage = running.usage or gate.usage
+    return gate.own_tokens()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from shared.clock import Deadline
 from shared.config import Rule
+from shared.messages import Chunk, Usage
 from shared.model import Category, Lifecycle, ModelCard
 from shared.permits import Permit, Place, Refusal
 from shared.providers.base import LimitSignal
@@ -153,4 +154,31 @@ class Line(Protocol):
 
     def exhausted(self, returns_at: float, /) -> None:
         """A request found no capacity in its time; the first returns at that second."""
+        ...
+
+
+class Gate(Protocol):
+    """Decides what of a stream may leave, and when (R2.5). One for a request."""
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the provider has told of the stream under way, though it has not left yet."""
+        ...
+
+    def own_tokens(self) -> int:
+        """Estimated tokens of the text that has come of the stream under way; 0 if none has."""
+        ...
+
+    def through(
+        self, first: list[Chunk], source: AsyncIterator[list[Chunk]] | None, /, *, quiet: bool
+    ) -> AsyncGenerator[list[Chunk], None]:
+        """A model's stream as it may leave: ``first``, then ``source``, which is closed with it.
+
+        What was held of the last model's stream is forgotten. ``quiet``: this one's reasoning is
+        not told. Raises what ``source`` raises, and whatever ends the request.
+        """
+        ...
+
+    def filtered(self, batch: list[Chunk], /, *, last: bool = False) -> list[Chunk]:
+        """The batch as the client gets it, now that it leaves. ``last``: nothing follows."""
         ...
