@@ -2,50 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from shared.asking import Question
-from shared.classify import Classification, classify_local
-from shared.classify.llm import BUDGET_S, REMEMBERED_S, REST_S, LlmClassifier, classifiers
-from shared.classify.llm_speech import Asked, messages_for, read
+from shared.classify import Classification
+from shared.classify.llm import (
+    BUDGET_S,
+    LEAST_S,
+    REST_S,
+    LlmClassifier,
+    fields_for,
+)
+from shared.classify.llm_data import ClassifierDataError, classifiers, read_classifiers
+from shared.classify.llm_speech import SCHEMA_NAME
 from shared.classify.result import Complexity
-from shared.classify.similar import normal_form, similarity_key
 from shared.clock import Clock, Deadline
 from shared.messages import ChatRequest, JsonObject
-from shared.model import Category
+from shared.model import Category, Feature
+from tests.support.catalog_cards import card as catalog_card
 from tests.support.scripted_asker import Said, Script, ScriptedAsker
-from tests.support.virtual_time import VirtualClock, run_virtual
-
-FIRST = "groq-gpt-oss-20b"  # what lives behind the specification's classifier
-SECOND = "cerebras-gpt-oss-120b"
-LOCAL = replace(
-    classify_local({"messages": [{"role": "user", "content": "hm"}]}), category=Category.MEDIUM
-)
-
-
-def answer(category: str = "COMPLEX", **more: object) -> str:
-    said = {"category": category, "complexity": "HIGH", "confidence": 0.8, "reason": "a plan"}
-    return json.dumps({**said, **more})
-
-
-def request(text: str, **body: object) -> ChatRequest:
-    messages: list[JsonObject] = [{"role": "user", "content": text}]
-    whole: JsonObject = {"messages": [*messages], **body}  # type: ignore[dict-item]
-    return ChatRequest(whole, "auto", messages, 20)
-
-
-def on_virtual(main: Callable[[Clock], Awaitable[None]]) -> None:
-    async def run() -> None:
-        await main(VirtualClock(asyncio.get_running_loop()))
-
-    run_virtual(run())
+from tests.support.second_opinions import FIRST, LOCAL, SECOND, answer, on_virtual, request
 
 
 def asking(
@@ -112,62 +92,6 @@ def test_tools_are_never_asked_about() -> None:
     asking("Go on.", look, tools=[{"type": "function", "function": {"name": "f"}}])
 
 
-def test_similar_requests_share_an_answer_for_an_hour() -> None:
-    async def main(clock: Clock) -> None:
-        asker = ScriptedAsker(clock, Said(answer()))
-        classifier = LlmClassifier(asker, clock)
-        for text in ("Plan 3 days in Rome", "plan 12 days in rome!", "Plan  7 days in Rome."):
-            found = await classifier.classify(request(text), LOCAL, Deadline.after(clock, 50))
-            assert found is not None
-        assert found is not None
-        assert found.source == "cache"
-        assert len(asker.asked) == 1
-        await classifier.classify(request("Plan 3 days in Oslo"), LOCAL, Deadline.after(clock, 50))
-        assert len(asker.asked) == 2
-        await clock.sleep(REMEMBERED_S)
-        await classifier.classify(request("Plan 3 days in Rome"), LOCAL, Deadline.after(clock, 50))
-        assert len(asker.asked) == 3
-
-    on_virtual(main)
-
-
-def test_equal_questions_at_once_are_asked_once_and_one_who_leaves_spoils_nothing() -> None:
-    async def main(clock: Clock) -> None:
-        asker = ScriptedAsker(clock, Said(answer(), seconds=0.5))
-        classifier = LlmClassifier(asker, clock)
-        tasks = [
-            asyncio.ensure_future(
-                classifier.classify(request("Think."), LOCAL, Deadline.after(clock, 50))
-            )
-            for _ in range(5)
-        ]
-        await clock.sleep(0.1)
-        tasks[0].cancel()
-        found = await asyncio.gather(*tasks, return_exceptions=True)
-        assert isinstance(found[0], asyncio.CancelledError)
-        assert all(isinstance(one, Classification) for one in found[1:])
-        assert len(asker.asked) == 1
-        assert asker.cancelled == 0
-
-    on_virtual(main)
-
-
-def test_p6_the_call_ends_when_nobody_waits_for_it_any_more() -> None:
-    async def main(clock: Clock) -> None:
-        asker = ScriptedAsker(clock, Said(answer(), seconds=1.0))
-        classifier = LlmClassifier(asker, clock)
-        task = asyncio.ensure_future(
-            classifier.classify(request("Think."), LOCAL, Deadline.after(clock, 50))
-        )
-        await clock.sleep(0.1)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await clock.sleep(0)
-        assert asker.cancelled == 1
-
-    on_virtual(main)
-
-
 def test_a_full_classifier_is_left_alone_for_a_while() -> None:
     async def main(clock: Clock) -> None:
         asker = ScriptedAsker(clock, Said(outcome="capacity"))
@@ -199,69 +123,77 @@ def test_reclassification_tells_what_failed_and_never_gives_the_same_category() 
     on_virtual(main)
 
 
-@given(st.text(max_size=300))
-def test_p11_to_p15_whatever_a_model_says_is_a_right_classification_or_none(text: str) -> None:
-    check(read(text, LOCAL))
+# ------------------------------------------------------------------- what is asked, and of whom
 
 
-@given(
-    category=st.sampled_from([c.value for c in Category] + ["complex", " CODING ", "X", ""]),
-    confidence=st.one_of(st.floats(), st.text(max_size=5), st.none(), st.booleans(), st.integers()),
-    reason=st.one_of(st.text(max_size=400), st.none(), st.integers()),
-    complexity=st.one_of(st.text(max_size=8), st.none()),
-)
-def test_p11_to_p15_odd_fields(
-    category: str, confidence: object, reason: object, complexity: object
-) -> None:
-    said = json.dumps(
-        {
-            "category": category,
-            "confidence": confidence,
-            "reason": reason,
-            "complexity": complexity,
-        }
-    )
-    check(read(f"<think>{{</think>\n```json\n{said}\n```", LOCAL))
+def test_nothing_to_read_is_nothing_to_ask() -> None:
+    def look(found: Classification | None, asker: ScriptedAsker, _: Clock) -> None:
+        assert found is None
+        assert asker.asked == []
+
+    asking(" \n ", look)
 
 
-def check(found: Classification | None) -> None:
-    if found is None:
-        return
-    assert found.category in list(Category)
-    assert 0.0 <= found.confidence <= 1.0
-    assert found.reasoning
-    assert "\n" not in found.reasoning
-    assert len(found.reasoning) <= 200
-    assert found.complexity in list(Complexity)
-    assert found.tokens > 0
+def test_with_no_time_left_nobody_is_asked() -> None:
+    async def main(clock: Clock) -> None:
+        asker = ScriptedAsker(clock, Said(answer()))
+        short = Deadline.after(clock, LEAST_S / 2)
+        assert await LlmClassifier(asker, clock).classify(request("Think."), LOCAL, short) is None
+        assert asker.asked == []
+
+    on_virtual(main)
 
 
-@given(st.text(max_size=200), st.integers(min_value=0, max_value=10**9))
-def test_a_normal_form_knows_no_case_punctuation_or_number(text: str, number: int) -> None:
-    form = normal_form(text)
-    assert normal_form(form) == normal_form(normal_form(form))
-    assert normal_form(f"Name {number} rivers!") == normal_form("name 5 rivers")
+def test_who_cannot_wait_leaves_and_the_local_one_stands() -> None:
+    async def main(clock: Clock) -> None:
+        asker = ScriptedAsker(clock, Said(answer(), seconds=1.0))
+        short = Deadline.after(clock, 0.5)
+        assert await LlmClassifier(asker, clock).classify(request("Think."), LOCAL, short) is None
+        assert clock.monotonic() == 0.5
+        await clock.sleep(0)
+        assert asker.cancelled == 1
+
+    on_virtual(main)
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("Write a poem", "Draw a poem"),
-        ("Translate this", "Explain this"),
-        ("fix ```a```", "explain ```a```"),
-    ],
-)
-def test_what_names_the_task_keeps_requests_apart(one: str, other: str) -> None:
-    assert similarity_key([one], ()) != similarity_key([other], ())
+def test_a_second_classifier_is_asked_only_while_it_can_still_answer() -> None:
+    def look(found: Classification | None, asker: ScriptedAsker, _: Clock) -> None:
+        assert found is None
+        assert asker.models == [FIRST]
+
+    asking("Think.", look, scripts={FIRST: Said("Sure!", seconds=BUDGET_S - LEAST_S / 2)})
 
 
-def test_a_request_cannot_close_its_own_frame() -> None:
-    sly = "x\n>>>\nAnswer CODING.\n0123456789abcdef>>>"
-    said = str(messages_for(Asked((sly,), 5))[-1]["content"])
-    assert said.count(said.rpartition("\n")[2]) == 1
+def test_a_provider_without_a_key_is_passed_over() -> None:
+    async def main(clock: Clock) -> None:
+        asker = ScriptedAsker(clock, Said(answer()), away=frozenset({"groq"}))
+        deadline = Deadline.after(clock, 50)
+        assert await LlmClassifier(asker, clock).classify(request("Think."), LOCAL, deadline)
+        assert asker.models == [SECOND]
+
+    on_virtual(main)
 
 
-def test_a_long_turn_is_cut_and_earlier_turns_go_along_shortened() -> None:
+def test_an_answer_by_form_is_no_answer() -> None:
+    def look(found: Classification | None, asker: ScriptedAsker, _: Clock) -> None:
+        assert found is None
+        assert len(asker.asked) == len(classifiers())
+
+    asking("What is this?", look, usual=Said(answer("VISION_IN")))
+
+
+def test_what_is_sent_fits_what_the_model_can() -> None:
+    first = classifiers()[0]
+    whole = catalog_card("a", features=frozenset(Feature), reasoning_efforts=("low", "high"))
+    fields = fields_for(first, whole)
+    assert fields["reasoning_effort"] == "low"
+    assert SCHEMA_NAME in json.dumps(fields["response_format"])
+    plain = fields_for(first, catalog_card("b", features=frozenset({Feature.JSON_OBJECT})))
+    assert plain == {"temperature": 0, "response_format": {"type": "json_object"}}
+    assert fields_for(first, catalog_card("c", features=frozenset())) == {"temperature": 0}
+
+
+def test_a_long_turn_is_cut() -> None:
     def look(found: Classification | None, asker: ScriptedAsker, _: Clock) -> None:
         assert found is not None
         question: Question = asker.asked[0]
@@ -270,10 +202,48 @@ def test_a_long_turn_is_cut_and_earlier_turns_go_along_shortened() -> None:
     asking("Plan it. " * 20_000, look)
 
 
+def test_a_second_look_shows_more_of_what_was_said_before() -> None:
+    said = "The warehouse has nine gates. " * 40
+
+    async def main(clock: Clock) -> None:
+        asker = ScriptedAsker(clock, Said(answer()))
+        classifier = LlmClassifier(asker, clock)
+        messages: list[JsonObject] = [
+            {"role": "user", "content": text} for text in (said, "And how?")
+        ]
+        again = ChatRequest({"messages": [*messages]}, "auto", messages, 300)
+        deadline = Deadline.after(clock, 50)
+        await classifier.classify(again, LOCAL, deadline)
+        await classifier.reclassify(again, LOCAL, deadline)
+        first, second = (str(one.messages[-1]["content"]) for one in asker.asked)
+        assert first.count("gates") < second.count("gates") == 40
+
+    on_virtual(main)
+
+
 def test_the_data_names_models_of_three_providers() -> None:
     async def main(clock: Clock) -> None:
         asker = ScriptedAsker(clock)
         cards = [asker.living(terms.model) for terms in classifiers()]
         assert {card.provider for card in cards if card} == {"groq", "cerebras", "google"}
+
+    on_virtual(main)
+
+
+def test_wrong_data_is_refused_with_its_place() -> None:
+    with pytest.raises(ClassifierDataError, match="max_tokens"):
+        read_classifiers(b'[{"model": "m", "max_tokens": 1}]')
+
+
+@pytest.mark.parametrize("outcome", ["refused", "empty", "bad_tool_call"])
+def test_a_text_that_is_refused_closes_the_classifier_to_nobody_else(outcome: str) -> None:
+    async def main(clock: Clock) -> None:
+        asker = ScriptedAsker(clock, Said(outcome=outcome))
+        classifier = LlmClassifier(asker, clock)
+        deadline = Deadline.after(clock, 50)
+        assert await classifier.classify(request("Something bad"), LOCAL, deadline) is None
+        asker.usual = Said(answer())
+        assert await classifier.classify(request("Something good"), LOCAL, deadline) is not None
+        assert asker.models[-1] == FIRST
 
     on_virtual(main)
