@@ -7,6 +7,7 @@ import json
 import re
 
 from local.sim.arithmetic import solve
+from local.sim.classifiers import is_classifier, opinion
 from local.sim.guards import is_guard, judgement
 from local.sim.latency import Work
 from local.sim.prompt import SimPrompt, SimReply, SimToolCall, pieces
@@ -36,6 +37,8 @@ def answer(prompt: SimPrompt) -> SimReply:
     """The reply of ``prompt.model``. Deterministic: it depends on nothing but the prompt."""
     if is_guard(prompt):
         return _limited(SimReply(judgement(prompt), _reasoning(prompt, "By the policy.")), prompt)
+    if is_classifier(prompt):
+        return _limited(SimReply(opinion(prompt), _reasoning(prompt, "It is sorted.")), prompt)
     if prompt.force_tool is not None or (prompt.tools and not prompt.tool_results):
         calls = choose_calls(prompt)
         if calls:
@@ -50,7 +53,7 @@ def answer(prompt: SimPrompt) -> SimReply:
 
 def work_of(prompt: SimPrompt) -> Work:
     """What it is to answer, for how long that takes."""
-    if is_guard(prompt):
+    if is_guard(prompt) or is_classifier(prompt):
         return "judgement"
     return "vision" if prompt.images else "text"
 
