@@ -112,7 +112,7 @@ class Channel:
         text = self._all()
         out = text[self.sent - self._base : upto - self._base]
         self.sent = upto
-        kept = max(self._base, min(upto, self.passed - HOLD - CONTEXT))
+        kept = max(self._base, upto - HOLD - CONTEXT)
         self._text, self._base = text[kept - self._base :], kept
         return out, self._told(upto)
 
