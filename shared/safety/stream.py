@@ -32,10 +32,11 @@ class StreamWindow:
     """What of one request's answer has come and not left; for ``choices`` choices.
 
     ``usage``: the last that a provider told of the stream under way. ``fresh``: tokens that have
-    come since the last cut, estimated.
+    come since the last cut, estimated. ``held``: characters that have come and not left.
     """
 
     __slots__ = (
+        "_any_ended",
         "_chars",
         "_choices",
         "_cuts",
@@ -45,6 +46,7 @@ class StreamWindow:
         "_pieces",
         "_quiet",
         "_usage_due",
+        "held",
         "over",
         "usage",
     )
@@ -68,7 +70,8 @@ class StreamWindow:
         self._quiet = quiet
         self._heard: list[str] = []
         self._chars = self._pieces = 0
-        self._usage_due = False
+        self._usage_due = self._any_ended = False
+        self.held = 0
         self.usage: Usage | None = None
         self.over = False
 
@@ -88,13 +91,14 @@ class StreamWindow:
                 self._choice(index).add_calls(chunk.tool_calls)
             if chunk.finish_reason:
                 self._choice(index).end(chunk.finish_reason)
+                self._any_ended = True
             if chunk.usage is not None:
                 self.usage = chunk.usage
                 self._usage_due = True
 
     def close(self) -> None:
         """The provider's stream has ended."""
-        self.over = True
+        self.over = self._any_ended = True
         for choice in self._choices.values():
             choice.end(None)
 
@@ -125,7 +129,9 @@ class StreamWindow:
             gain = sum(choice.gain() for choice in self._choices.values())
             if gain >= FIRST_GAIN or (gain >= FIRST_GAIN_SHORT and self._pieces >= FIRST_TOKENS):
                 return True
-        return any(choice.ended and choice.unjudged for choice in self._choices.values())
+        return self._any_ended and any(
+            choice.ended and choice.unjudged for choice in self._choices.values()
+        )
 
     def cut(self) -> str:
         """All that is to be judged now, as one text; blank where it says nothing."""
@@ -153,6 +159,7 @@ class StreamWindow:
         for choice in self._choices.values():
             chunks, taken = choice.take(most, must=must and not out)
             out += chunks
+            self.held -= taken
             if most is not None:
                 most -= taken
                 if most <= 0:
@@ -171,12 +178,9 @@ class StreamWindow:
     @property
     def ending(self) -> bool:
         """Whether a choice has ended that has not left whole."""
-        return any(choice.ended and choice.waiting for choice in self._choices.values())
-
-    @property
-    def held(self) -> int:
-        """How many characters have come and not left."""
-        return sum(choice.held() for choice in self._choices.values())
+        return self._any_ended and any(
+            choice.ended and choice.waiting for choice in self._choices.values()
+        )
 
     def own_tokens(self) -> int:
         """Estimated tokens of all text that has come of the stream under way; 0 if none has."""
@@ -188,6 +192,7 @@ class StreamWindow:
         self._choice(index).add(kind, text, chunk.logprobs if rides else None)
         self._heard.append(text)
         self._chars += len(text)
+        self.held += len(text)
         self._pieces += 1
 
     def _choice(self, index: int) -> Choice:

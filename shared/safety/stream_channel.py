@@ -27,7 +27,6 @@ class Channel:
     """Reasoning, content or refusal of one choice, as far as it has not left yet.
 
     ``closed``: nothing more is expected, so that all of it may leave once all of it has passed.
-    ``idle``: characters of the choice's other channels since the last of this one.
     """
 
     __slots__ = (
@@ -38,7 +37,6 @@ class Channel:
         "_text",
         "closed",
         "end",
-        "idle",
         "mark",
         "passed",
         "sent",
@@ -52,13 +50,11 @@ class Channel:
         self._logprobs: list[tuple[int, JsonValue]] = []
         self.sent = self.passed = self.mark = self.end = self._free = len(before)
         self.closed = False
-        self.idle = 0
 
     def add(self, text: str, logprobs: JsonValue = None) -> None:
         """More of it has come; ``logprobs`` is OpenAI's object of that text."""
         self._parts.append(text)
         self.end += len(text)
-        self.idle = 0
         if logprobs is not None:
             self._logprobs.append((self.end, logprobs))
 

@@ -15,13 +15,23 @@ class Choice:
     ``ended``: its finish reason has come, or the whole stream has ended.
     """
 
-    __slots__ = ("_calls", "_channels", "_cut_calls", "_finish", "_free_calls", "ended", "index")
+    __slots__ = (
+        "_calls",
+        "_channels",
+        "_cut_calls",
+        "_finish",
+        "_free_calls",
+        "_since_reasoning",
+        "ended",
+        "index",
+    )
 
     def __init__(self, index: int, before: str = "") -> None:
         self.index = index
         self.ended = False
         # In the order in which a client is told them.
         self._channels = {REASONING: Channel(), CONTENT: Channel(before), REFUSAL: Channel()}
+        self._since_reasoning = 0  # characters of other channels since the last of reasoning
         self._calls: list[JsonObject] = []  # deltas that nobody has judged
         self._cut_calls: list[JsonObject] = []  # joined, under judgement
         self._free_calls: list[JsonObject] = []  # joined, may leave
@@ -29,11 +39,16 @@ class Choice:
 
     def add(self, kind: str, text: str, logprobs: JsonValue) -> None:
         """Text has come."""
-        self._channels[kind].add(text, logprobs)
-        for name, channel in self._channels.items():
-            if name != kind:
-                channel.idle += len(text)
-            channel.closed = self.ended or _over(name, channel)
+        channel, reasoning = self._channels[kind], self._channels[REASONING]
+        channel.add(text, logprobs)
+        channel.closed = self.ended
+        if channel is reasoning:
+            self._since_reasoning = 0
+        elif not reasoning.closed:
+            # Reasoning ends before its choice does: once so much else has come that nothing held
+            # of it can go on. Its end would else be told after the whole answer.
+            self._since_reasoning += len(text)
+            reasoning.closed = self._since_reasoning >= HOLD
 
     def add_calls(self, deltas: list[JsonObject]) -> None:
         """Pieces of tool calls have come."""
@@ -130,12 +145,6 @@ class Choice:
     def tail(self) -> str:
         """The last characters of content that have left."""
         return self._channels[CONTENT].tail()
-
-
-def _over(name: str, channel: Channel) -> bool:
-    """Whether a channel ends before its choice does: reasoning, once so much else has come that
-    no word of it can go on. Its end would else be told after the whole answer."""
-    return name == REASONING and channel.idle >= HOLD
 
 
 def _chunk(index: int, name: str, text: str, logprobs: JsonValue) -> Chunk:

@@ -49,6 +49,12 @@ def place(rng: random.Random) -> Placement:
     return Placement(texts, where, phrase)
 
 
+def said(index: int, kind: str, text: str) -> Chunk:
+    if kind == "reasoning":
+        return Chunk(index, reasoning=text)
+    return Chunk(index, text) if kind == "text" else Chunk(index, refusal=text)
+
+
 def chunks_of(texts: dict[tuple[int, str], str], rng: random.Random) -> list[Chunk]:
     """The texts in pieces of any size, choices woven together, each choice in its order."""
     longest = rng.choice([1, 4, 4, 12, 300])
@@ -57,7 +63,7 @@ def chunks_of(texts: dict[tuple[int, str], str], rng: random.Random) -> list[Chu
         at, queue = 0, queues.setdefault(index, [])
         while at < len(text):
             size = rng.randint(1, longest)
-            queue.append(Chunk(index, **{kind: text[at : at + size]}))
+            queue.append(said(index, kind, text[at : at + size]))
             at += size
     for index, queue in queues.items():
         queue.append(Chunk(index, finish_reason="stop"))

@@ -120,14 +120,23 @@ class GuardedClient:
         return [at for at, chunk in self.heard if chunk.text or chunk.reasoning]
 
     async def listen(
-        self, asked: ChatRequest | None = None, seconds: float = 300.0, pause: float = 0.0
+        self,
+        asked: ChatRequest | None = None,
+        seconds: float = 300.0,
+        pause: float = 0.0,
+        *,
+        guarded: bool = True,
     ) -> None:
         """Read the whole stream, ``pause`` seconds after each batch."""
         asked = asked or request(stream=True)
         deadline = self.world.deadline(seconds)
         gate = GuardedStream(self.guard, deadline, self.work, asked.n, self.make_filter)
         source = self.world.executor.stream(
-            plan_of(self.cards, max_attempts=20), asked, deadline, self.trace, gate
+            plan_of(self.cards, max_attempts=20),
+            asked,
+            deadline,
+            self.trace,
+            gate if guarded else None,
         )
         async with aclosing(source) as batches:
             async for batch in batches:
