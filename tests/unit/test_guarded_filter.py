@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -12,8 +13,11 @@ from shared.clock import Deadline
 from shared.errors import DeadlineExceeded, SafetyUnavailable, SafetyViolation
 from shared.messages import ChatResult, Chunk, JsonObject, Usage
 from shared.pipeline.guarded_filter import Filters, filtered_calls
+from shared.pipeline.guarded_personal import personal_filters
 from shared.pipeline.guarded_result import judge_result
 from shared.pipeline.guarded_work import GuardWork
+from shared.safety.personal_screen import PersonalScreen
+from shared.safety.redaction import redact
 from shared.safety.stream_calls import rewritten
 from tests.support.fake_provider import Act, says
 from tests.support.guarded_world import GuardedClient, PhraseGuard, tokens_of
@@ -209,5 +213,32 @@ def test_p8_a_whole_answer_that_nobody_judges_is_not_returned() -> None:
         assert client.clock.monotonic() == pytest.approx(2.3)
         empty = result_of({"role": "assistant", "content": None})
         assert await judge_result(empty, guard, client.world.deadline(2), work) is empty
+
+    run_virtual(main())
+
+
+MAIL = "write to jane.roe@example.org today, "
+
+
+@pytest.mark.parametrize("mode", ["flag", "redact", "block"])
+def test_personal_data_is_screened_in_a_guarded_stream(
+    mode: Literal["flag", "redact", "block"],
+) -> None:
+    async def main() -> None:
+        screen = PersonalScreen(mode)
+        text = "nothing to see here and " * 60 + MAIL + "and nothing more to see " * 60
+        act = Act(chunks=says(*tokens_of(text, 5)), gap=0.01)
+        client = GuardedClient([A], {"alpha-one": act}, make_filter=personal_filters(screen))
+        if mode == "block":
+            with pytest.raises(SafetyViolation) as told:
+                await client.listen()
+            assert told.value.details["category"] == "PERSONAL_DATA"
+            assert text[: text.index("jane")].startswith(client.text)
+            assert client.text
+        else:
+            await client.listen()
+            assert client.text == (redact(text) if mode == "redact" else text)
+            assert ("jane" in client.text) is (mode == "flag")
+        assert sum(screen.counts.values()) == 1
 
     run_virtual(main())
