@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shared.asking import Asker, NotAnswered, Question, Reply
 from shared.clock import Clock, Deadline
@@ -38,6 +39,9 @@ BUDGET_S = 8.0
 RESERVE_S = 0.5
 # A guard that has not answered after so long is not waited for alone (seconds).
 HEDGE_S = 1.5
+# And stands behind the others for so long: it is cut off when another answers, so nobody's health
+# record hears of it, and every text would wait for it anew.
+SLOW_S = 30.0
 # Tokens beside policy and text: the frame around them.
 FRAME_TOKENS = 60
 # A text that fits into no guard at once is judged in pieces that overlap by so many characters.
@@ -72,13 +76,15 @@ class _Guard(Struct, frozen=True):
 class GuardChain:
     """Judges texts. ``fail_open``: the operator's choice to let by what nobody could judge."""
 
-    __slots__ = ("_asker", "_clock", "_fail_open", "_known")
+    __slots__ = ("_asker", "_clock", "_fail_open", "_known", "_slow")
 
     def __init__(self, asker: Asker, clock: Clock, fail_open: Callable[[], bool]) -> None:
         self._asker = asker
         self._clock = clock
         self._fail_open = fail_open
         self._known: OrderedDict[bytes, tuple[float, Verdict]] = OrderedDict()
+        # Until which monotonic second a guard, by its card's id, counts as slow.
+        self._slow: dict[str, float] = {}
 
     async def judge(self, judged: Judged, deadline: Deadline) -> Verdict:
         """The verdict. ``safe`` is False for whatever a guard calls unsafe.
@@ -100,7 +106,8 @@ class GuardChain:
                 "no safety guard could judge this, so it was not answered; try again in a moment",
                 retry_after=5.0,
             )
-        self._known[key] = (now, verdict)
+        # Whoever is told again has spent nothing.
+        self._known[key] = (now, replace(verdict, spent=0, calls=0, latency_ms=0.0))
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         return verdict
@@ -143,7 +150,7 @@ class GuardChain:
     ) -> Verdict | None:
         """The first verdict of a chain. The next guard is asked when one fails or is slow."""
         waiting = list(chain)
-        running: set[asyncio.Task[Verdict | None]] = set()
+        running: dict[asyncio.Task[Verdict | None], _Guard] = {}
         try:
             while waiting or running:
                 left = deadline.left()
@@ -151,13 +158,17 @@ class GuardChain:
                     return None
                 if waiting:
                     guard = waiting.pop(0)
-                    running.add(asyncio.create_task(self._ask(guard, judged, deadline)))
-                done, running = await asyncio.wait(
+                    running[asyncio.create_task(self._ask(guard, judged, deadline))] = guard
+                done, _ = await asyncio.wait(
                     running,
                     timeout=min(left, HEDGE_S) if waiting else left,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
+                if not done:
+                    until = self._clock.monotonic() + SLOW_S
+                    self._slow.update((guard.card.id, until) for guard in running.values())
                 for task in done:
+                    del running[task]
                     verdict = task.result()
                     if verdict is not None:
                         return verdict
@@ -190,7 +201,8 @@ class GuardChain:
         return _verdict(finding, reply, judged, bool(seen))
 
     def _living(self, images: bool) -> list[_Guard]:
-        """The chain as it lives today, each model once; with images those that see them first."""
+        """The chain as it lives today, each model once: with images those that see them first,
+        and those that were slow a moment ago behind the others."""
         found: dict[str, _Guard] = {}
         own = {terms.model: terms for terms in guards()}
         for terms in guards():
@@ -200,10 +212,14 @@ class GuardChain:
             # What replaces a guard is spoken to in its own convention.
             terms = own.get(card.id, terms if card.id == terms.model else _as_policy(terms))
             found[card.id] = _Guard(card, terms, _room(card, terms))
-        chain = list(found.values())
-        if images:
-            chain.sort(key=lambda guard: not guard.terms.sees_images)
-        return chain
+        now = self._clock.monotonic()
+        return sorted(
+            found.values(),
+            key=lambda guard: (
+                images and not guard.terms.sees_images,
+                now < self._slow.get(guard.card.id, 0.0),
+            ),
+        )
 
 
 def _in_words(guard: _Guard) -> str:

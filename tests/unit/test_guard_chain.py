@@ -14,7 +14,7 @@ from shared.asking import Question
 from shared.clock import Clock, Deadline
 from shared.errors import SafetyUnavailable
 from shared.messages import JsonObject
-from shared.safety.guard import OVERLAP, GuardChain, Judged
+from shared.safety.guard import HEDGE_S, OVERLAP, SLOW_S, GuardChain, Judged
 from shared.safety.guard_data import guards, hazards, policy_tokens
 from shared.safety.guard_speech import Piece, messages_for, read
 from shared.safety.verdict import Hazard, Severity, Stage, Verdict
@@ -119,6 +119,54 @@ def test_a_slow_guard_is_not_waited_for_alone() -> None:
         assert asker.cancelled == 1
 
     judging(text("Hello."), look, scripts={FIRST: Said(UNSAFE, seconds=6.0)})
+
+
+def test_a_slow_guard_stands_behind_the_others_for_half_a_minute() -> None:
+    """One that hangs is cut off by whoever answers, so no health record hears of it."""
+
+    async def main(clock: Clock) -> None:
+        asker = ScriptedAsker(clock, Said(seconds=0.2), {FIRST: Said(seconds=60.0)})
+        chain = GuardChain(asker, clock, lambda: False)
+
+        async def took(words: str) -> float:
+            began = clock.monotonic()
+            assert (await chain.judge(text(words), Deadline.after(clock, 50.0))).judge == SECOND
+            return clock.monotonic() - began
+
+        assert await took("one") == pytest.approx(HEDGE_S + 0.2)
+        for words in ("two", "three", "four"):
+            assert await took(words) == pytest.approx(0.2)
+        assert asker.models == [FIRST, SECOND, SECOND, SECOND, SECOND]
+        await clock.sleep(SLOW_S)
+        assert await took("five") == pytest.approx(HEDGE_S + 0.2)
+
+    on_virtual(main)
+
+
+def test_where_only_slow_guards_are_left_they_are_asked() -> None:
+    async def main(clock: Clock) -> None:
+        down = Said(outcome="connection")
+        asker = ScriptedAsker(clock, down, {FIRST: Said(seconds=3.0)})
+        chain = GuardChain(asker, clock, lambda: False)
+        for words in ("one", "two"):
+            verdict = await chain.judge(text(words), Deadline.after(clock, 50.0))
+            assert verdict.judge == FIRST
+
+    on_virtual(main)
+
+
+def test_a_verdict_told_again_has_spent_nothing() -> None:
+    async def main(clock: Clock) -> None:
+        asker = ScriptedAsker(clock, Said(seconds=0.2))
+        chain = GuardChain(asker, clock, lambda: False)
+        first = await chain.judge(text("Hello."), Deadline.after(clock, 50.0))
+        again = await chain.judge(text("Hello."), Deadline.after(clock, 50.0))
+        assert len(asker.asked) == 1
+        assert (first.calls, again.calls) == (1, 0)
+        assert first.spent > 0 == again.spent
+        assert (again.judge, again.tokens) == (first.judge, first.tokens)
+
+    on_virtual(main)
 
 
 def test_one_provider_down_does_not_end_safety() -> None:
