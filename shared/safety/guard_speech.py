@@ -206,8 +206,9 @@ def _hazard(text: str) -> Hazard | None:
 def _certainty(value: object) -> float | None:
     if isinstance(value, bool):
         return None
-    if isinstance(value, int | float) and math.isfinite(value):
-        return float(value) if 0.0 <= value <= 1.0 else None
+    if isinstance(value, int | float):
+        # Compared before it is made a float: JSON's whole numbers have no largest.
+        return float(value) if 0 <= value <= 1 else None
     return SAID.get(str(value).strip().lower())
 
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Awaitable, Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.asking import Question
@@ -298,6 +298,8 @@ def test_p9_confidence_is_in_0_1_and_p10_severity_is_one_of_four(answer: str) ->
 
 
 @given(st.text(max_size=300))
+@example('{"violation": 0, "confidence": 1' + "0" * 400 + "}")
+@example('{"violation": 0, "confidence": NaN}')
 def test_reading_an_answer_never_fails(answer: str) -> None:
     read(answer)
 
