@@ -17,6 +17,7 @@ from shared.catalog.lifecycle import NEVER_EXISTED_SINCE
 from shared.catalog.load import load_catalog, provider_terms
 from shared.catalog.registry import Catalog
 from shared.catalog.rules import RuleBook
+from shared.classify.llm_data import classifiers
 from shared.clock import SystemClock
 from shared.config import RuntimeConfig
 from shared.model import Capability, Category, Limits, ModelCard
@@ -149,6 +150,16 @@ def guards_table() -> str:
     return markdown_table(["guard", "speaks", "sees images", "served by"], rows)
 
 
+def classifiers_table() -> str:
+    """The models that classify, each with what is asked in its place from which day on."""
+    catalog, _ = _data()
+    rows = [
+        [f"`{terms.model}`", _successors(catalog, terms.model), str(terms.max_tokens)]
+        for terms in classifiers()
+    ]
+    return markdown_table(["model", "served by", "longest answer (tokens)"], rows)
+
+
 def hazards_table() -> str:
     """Llama Guard's codes, and what they mean to us."""
     rows = [
@@ -253,6 +264,7 @@ TABLES: Mapping[str, Mapping[str, Table]] = {
         "elevenlabs": models_table("elevenlabs"),
     },
     "docs/routing.md": {"categories": categories_table, "chains": chains_table},
+    "docs/classifier.md": {"classifiers": classifiers_table},
     "docs/safety.md": {"guards": guards_table, "hazards": hazards_table},
     "docs/errors.md": {"codes": codes_table, "outcomes": outcomes_table},
 }

@@ -1,4 +1,4 @@
-"""The examples of docs/categories.md are classified as the page says."""
+"""The examples of docs/categories.md and docs/classifier.md are as the pages say."""
 
 import re
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.classify import classify_local
+from shared.classify.similar import normal_form
 from shared.model import Category
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -34,3 +35,11 @@ def test_every_category_is_explained() -> None:
 @pytest.mark.parametrize(("text", "category"), examples())
 def test_example(text: str, category: str) -> None:
     assert classify_local({"messages": [{"role": "user", "content": text}]}).category == category
+
+
+def test_which_requests_are_similar_is_as_the_page_says() -> None:
+    page = (DOCS / "classifier.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(.+)` \| `(.+)` \| (yes|no)\b.*\|$", page, re.MULTILINE)
+    assert len(rows) == 4
+    for one, other, similar in rows:
+        assert (normal_form(one) == normal_form(other)) == (similar == "yes"), one
