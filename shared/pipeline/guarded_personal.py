@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from shared.errors import SafetyViolation
+from shared.pipeline.admission import violation
 from shared.pipeline.guarded_filter import MakeFilter, TextFilter
 from shared.safety.personal_screen import PersonalScreen, ScreenedStream
-from shared.safety.verdict import Stage
+from shared.safety.verdict import Severity, Stage
 
 # Contract, Errors: the category of personal data in block mode; it is none of a guard's.
 PERSONAL_DATA = "PERSONAL_DATA"
@@ -40,12 +40,5 @@ class _Screened:
 
     def _allowed(self, text: str) -> str:
         if self._screen.blocked:
-            raise SafetyViolation(
-                "the answer was withheld: it held personal data; ask for it without",
-                details={
-                    "category": PERSONAL_DATA,
-                    "severity": "MEDIUM",
-                    "stage": Stage.OUTPUT.value,
-                },
-            )
+            raise violation(PERSONAL_DATA, Severity.MEDIUM.value, Stage.OUTPUT)
         return text

@@ -10,7 +10,8 @@ from msgspec import Struct, field
 from shared.clock import Deadline
 from shared.errors import DeadlineExceeded, SafetyViolation
 from shared.messages import JsonObject
-from shared.safety.verdict import Stage, Verdict
+from shared.pipeline.admission import violation
+from shared.safety.verdict import Hazard, Severity, Stage, Verdict
 
 # The guard, whoever answers for it. It raises ``SafetyUnavailable`` where nobody can judge, and
 # says ``scanned`` False where the operator lets such texts by.
@@ -63,18 +64,14 @@ async def ask(judge: Judge, text: str, deadline: Deadline, work: GuardWork) -> N
     work.not_scanned += not verdict.scanned
     work.last = verdict
     if not verdict.safe:
-        raise violation(verdict)
+        raise unsafe(verdict)
 
 
-def violation(verdict: Verdict) -> SafetyViolation:
+def unsafe(verdict: Verdict) -> SafetyViolation:
     """What a client is told of an answer that is withheld; never a word of it."""
-    category = verdict.hazard.value if verdict.hazard is not None else "UNSPECIFIED"
-    details = {"category": category, "stage": Stage.OUTPUT.value}
-    if verdict.severity is not None:
-        details["severity"] = verdict.severity.value
-    return SafetyViolation(
-        f"the answer was withheld: a safety check found {category}; ask in another way",
-        details=details,
+    hazard, severity = verdict.hazard, verdict.severity
+    return violation(
+        (hazard or Hazard.DANGEROUS_CONTENT).value, (severity or Severity.HIGH).value, Stage.OUTPUT
     )
 
 

@@ -14,8 +14,10 @@ from shared.messages import ChatRequest, Chunk, Usage
 from shared.model import ModelCard
 from shared.pipeline.guarded import GuardedStream
 from shared.pipeline.guarded_filter import MakeFilter
+from shared.pipeline.guarded_screen import ScreeningGate
 from shared.pipeline.guarded_work import GuardWork
 from shared.routing.plan import Trace
+from shared.routing.ports import Gate
 from shared.safety.verdict import Hazard, Severity, Verdict
 from shared.tokens import estimate_tokens
 from tests.support.fake_provider import Act
@@ -130,13 +132,15 @@ class GuardedClient:
         """Read the whole stream, ``pause`` seconds after each batch."""
         asked = asked or request(stream=True)
         deadline = self.world.deadline(seconds)
-        gate = GuardedStream(self.guard, deadline, self.work, asked.n, self.make_filter)
+        gate: Gate = GuardedStream(self.guard, deadline, self.work, asked.n, self.make_filter)
+        if self.make_filter is not None and not guarded:
+            gate = ScreeningGate(self.make_filter)
         source = self.world.executor.stream(
             plan_of(self.cards, max_attempts=20),
             asked,
             deadline,
             self.trace,
-            gate if guarded else None,
+            gate if guarded or self.make_filter is not None else None,
         )
         async with aclosing(source) as batches:
             async for batch in batches:

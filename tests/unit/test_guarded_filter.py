@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.clock import Deadline
-from shared.errors import DeadlineExceeded, SafetyUnavailable, SafetyViolation
+from shared.errors import DeadlineExceeded, SafetyUnavailable, SafetyViolation, StreamCut
 from shared.messages import ChatResult, Chunk, JsonObject, Usage
 from shared.pipeline.guarded_filter import Filters, filtered_calls
 from shared.pipeline.guarded_personal import personal_filters
@@ -240,5 +240,63 @@ def test_personal_data_is_screened_in_a_guarded_stream(
             assert client.text == (redact(text) if mode == "redact" else text)
             assert ("jane" in client.text) is (mode == "flag")
         assert sum(screen.counts.values()) == 1
+
+    run_virtual(main())
+
+
+def call_piece(arguments: str, index: int = 0) -> Chunk:
+    return Chunk(
+        index,
+        tool_calls=[{"index": 0, "id": "x", "function": {"name": "f", "arguments": arguments}}],
+    )
+
+
+def test_without_a_guard_the_screen_stands_alone() -> None:
+    async def main() -> None:
+        text = "the code is 123456 and "
+        pieces = [Chunk(text=piece) for piece in tokens_of(text, 5)]
+        calls = (call_piece('{"a": "12'), call_piece('3456"}'))
+        act = Act(chunks=(*pieces, *calls, *says("so on ", "9")), gap=0.5)
+        client = GuardedClient([A], {"alpha-one": act}, make_filter=Numbers)
+        await client.listen(guarded=False)
+        assert client.text == "the code is [NUMBER] and so on 9"
+        assert client.said_at[0] == pytest.approx(0.0)
+        assert client.guard.texts == []
+        told = [delta for chunk in client.chunks for delta in chunk.tool_calls or ()]
+        assert [one["function"] for one in told] == [{"name": "f", "arguments": '{"a":"[NUMBER]"}'}]
+        assert client.ends == ["stop"]
+        assert client.usages == [Usage(7, 3)]
+        assert client.trace.usage == Usage(7, 3)
+
+    run_virtual(main())
+
+
+def test_a_screened_stream_that_breaks_is_mended() -> None:
+    async def main() -> None:
+        broken = Act(
+            chunks=(
+                Chunk(text="at 1234"),
+                Chunk(text="5 o'clock"),
+                call_piece("{"),
+                Chunk(text=""),
+            ),
+            gap=0.1,
+            break_after=3,
+            broken=lambda: StreamCut("cut", provider="alpha"),
+        )
+        again = Act(chunks=(Chunk(text="at 12345 o'clock"), call_piece("{}"), *says(".")))
+        client = GuardedClient(
+            [A, B], {"alpha-one": broken, "beta-one": again}, make_filter=Numbers
+        )
+        await client.listen(guarded=False)
+        assert client.text == "at [NUMBER] o'clock."
+        told = [delta for chunk in client.chunks for delta in chunk.tool_calls or ()]
+        assert [one["function"] for one in told] == [{"name": "f", "arguments": "{}"}]
+        assert client.trace.usage.completion_tokens == 3 + 4
+        unended = Act(chunks=(Chunk(text="at 12345"), call_piece("{}")))
+        short = GuardedClient([A], {"alpha-one": unended}, make_filter=Numbers)
+        await short.listen(guarded=False)
+        assert short.text == "at [NUMBER]"
+        assert [len(chunk.tool_calls) for chunk in short.chunks if chunk.tool_calls] == [1]
 
     run_virtual(main())
