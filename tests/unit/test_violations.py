@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import string
 from datetime import UTC, datetime
@@ -11,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Send
 
+from shared.clock import Clock, Deadline
 from shared.edge.app import EdgeApp, EdgeParts, Routes
 from shared.edge.asgi import HttpRequest
 from shared.edge.call import Call
+from shared.edge.chat_job import ChatJobHandler
 from shared.edge.cors import CorsPolicy
 from shared.edge.gate import Gate
 from shared.edge.identity import Identity, bearer_token
@@ -25,8 +28,12 @@ from shared.errors import (
     SafetyViolation,
     StoreUnavailable,
 )
+from shared.jobs.job import State
 from shared.limits.abuse import AbuseBook
 from shared.limits.abuse_score import WEIGHTS, Incident
+from shared.messages import ChatRequest, ChatResult, JsonObject
+from shared.pipeline.chat import ChatPipeline
+from shared.pipeline.context import RequestContext
 from shared.safety.verdict import Severity
 from shared.safety.violations import (
     CATEGORIES,
@@ -42,8 +49,9 @@ from shared.storage.values import Changes
 from shared.telemetry.log import JsonLog
 from tests.support.asgi_client import call
 from tests.support.edge_driver import Lines
+from tests.support.job_world import UID, JobWorld
 from tests.support.stores import memory_store
-from tests.support.virtual_time import ManualClock
+from tests.support.virtual_time import ManualClock, VirtualClock, run_virtual
 
 AT = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 WORDS = st.text(string.printable, max_size=20)
@@ -306,3 +314,43 @@ async def test_who_causes_no_refusal_costs_nothing(documents: DocumentStore) -> 
     await call(app, "/ask", "POST", headers={"authorization": "Bearer alice"})
     total = documents.operations.total()
     assert (total.reads, total.writes) == (before.reads, before.writes)
+
+
+# -------------------------------------------------------------------------------- in the worker
+
+
+class Refusing(ChatPipeline):
+    """Refuses every request."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def begin(
+        self, request: ChatRequest, request_id: str, started: float, tier: str, uid: str = ""
+    ) -> RequestContext:
+        return RequestContext(
+            request_id, self._clock, started, Deadline(self._clock, started + 50.0), tier
+        )
+
+    async def complete(self, request: ChatRequest, context: RequestContext) -> ChatResult:
+        raise refusal()
+
+
+def test_what_a_job_is_refused_for_is_its_owners_violation() -> None:
+    async def main() -> None:
+        clock = VirtualClock(asyncio.get_running_loop())
+        documents = memory_store(clock)
+        violations = ViolationStore(documents, clock, JsonLog(io.BytesIO(), clock))
+        handler = ChatJobHandler(
+            Refusing(clock), clock, lambda call: None, Gate(violations=violations).failed
+        )
+        world = JobWorld(documents, clock)
+        process = world.process({"chat": handler})
+        body: JsonObject = {"model": "auto", "messages": [{"role": "user", "content": TEXT}]}
+        job = await process.queue.submit(UID, "chat", body, priority=5, request_id="req_1")
+        await world.settle(process)
+        assert (await process.queue.get(UID, job.id)).state is State.FAILED
+        page = await violations.newest(Wanted(uid=UID), 10)
+        assert [(one.request_id, one.category) for one in page.found] == [("req_1", "VIOLENCE")]
+
+    run_virtual(main())
