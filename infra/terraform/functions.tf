@@ -5,7 +5,7 @@ locals {
     # idle instance takes under 140 MB; the rest is for large bodies (24 MiB each at most). 1 GiB is
     # free as long as the vCPU is: the free tier has twice as many GiB-seconds as vCPU-seconds.
     chat = {
-      description   = "CODEEX Router: chat, models, routing plans, embeddings"
+      description   = "CODEEX Router: chat, models, routing plans, embeddings, moderations"
       public        = true
       timeout       = 560
       memory        = "1Gi"

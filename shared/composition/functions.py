@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from shared.composition.idempotency import idempotency_of
 from shared.edge.api_keys import KeysEndpoint
-from shared.edge.app import EdgeApp, EdgeParts, Routes
+from shared.edge.app import EdgeApp, EdgeParts, Handler, Routes
 from shared.edge.callable import ADMIN, CHAT, JOBS, callable_dialect, with_callable
 from shared.edge.callable import PATH as CALLABLE_PATH
 from shared.edge.chat import CHAT_KIND, ChatEndpoint
@@ -26,7 +26,11 @@ from shared.messages import JsonObject
 from shared.model import Lifecycle
 
 if TYPE_CHECKING:
+    from starlette.types import Send
+
     from shared.composition.services import Services
+    from shared.edge.asgi import HttpRequest
+    from shared.edge.call import Call
 
 
 def make_app(function: str, services: Services) -> EdgeApp:
@@ -55,6 +59,7 @@ def _chat(services: Services) -> EdgeApp:
             "/v1/chat/completions": {"POST": chat.completions},
             "/v1/route": {"POST": chat.route},
             "/v1/embeddings": {"POST": embeddings.create},
+            "/v1/moderations": {"POST": _moderations(services)},
             "/v1/models": {"GET": models.listing},
             "/v1/me/preferences": {
                 "GET": preferences.show,
@@ -67,12 +72,32 @@ def _chat(services: Services) -> EdgeApp:
             "/v1/models/{id}": {"GET": models.one},
             "/v1/me/keys/{id}": {"DELETE": keys.revoke},
         },
-        counted=frozenset({("POST", "/v1/chat/completions"), ("POST", "/v1/embeddings")}),
+        counted=frozenset(
+            ("POST", path) for path in ("/v1/chat/completions", "/v1/embeddings", "/v1/moderations")
+        ),
     )
     finished_by_workers = frozenset({CHAT.path, CALLABLE_PATH})
     return _public(
         "chat", services, with_callable(routes, CHAT), recorder, resumable=finished_by_workers
     )
+
+
+def _moderations(services: Services) -> Handler:
+    """The handler; its rooms are made when the first request comes."""
+    made: list[Handler] = []
+
+    async def create(http: HttpRequest, send: Send, call: Call) -> None:
+        if not made:
+            from shared.composition.guard import guard_of
+            from shared.edge.moderations import ModerationsEndpoint
+
+            def enabled() -> bool:
+                return services.runtime.config.flags.ENABLE_SAFETY_GUARD
+
+            made.append(ModerationsEndpoint(guard_of(services), enabled, services.clock).create)
+        await made[0](http, send, call)
+
+    return create
 
 
 def _admin(services: Services) -> EdgeApp:

@@ -19,14 +19,11 @@ from shared.safety.verdict import Verdict
 
 
 class ModerationsEndpoint:
-    """Says what a guard thinks of a text. ``guard`` makes the chain when it is first needed;
-    ``enabled`` says whether guards are in force at all (R2.10)."""
+    """Says what ``guard`` thinks of a text. ``enabled``: whether guards are in force (R2.10)."""
 
     __slots__ = ("_clock", "_enabled", "_guard")
 
-    def __init__(
-        self, guard: Callable[[], Guard], enabled: Callable[[], bool], clock: Clock
-    ) -> None:
+    def __init__(self, guard: Guard, enabled: Callable[[], bool], clock: Clock) -> None:
         self._guard = guard
         self._enabled = enabled
         self._clock = clock
@@ -41,7 +38,7 @@ class ModerationsEndpoint:
             )
         deadline = Deadline(self._clock, call.started + PLAIN_DEADLINE_S)
         verdicts = await unless_client_leaves(
-            http.receive, moderate(self._guard(), request.inputs, deadline)
+            http.receive, moderate(self._guard, request.inputs, deadline)
         )
         await send_json(send, 200, call.headers(), _body(request.inputs, verdicts, call.request_id))
 

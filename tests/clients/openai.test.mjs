@@ -145,6 +145,15 @@ test("cancelled stream", async () => {
   await heal();
 });
 
+test("moderations", async () => {
+  const answer = await client.moderations.create({ input: ["I launder money.", "Hello!"] });
+  assert.deepEqual(
+    answer.results.map((result) => result.flagged),
+    [true, false],
+  );
+  assert.equal(answer.results[0].categories.illicit, true);
+});
+
 test("embeddings", async () => {
   const answer = await client.embeddings.create({
     model: "gemini-embedding-001",

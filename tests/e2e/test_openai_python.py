@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
+from openai.types import ModerationMultiModalInputParam
 from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
 from pydantic import BaseModel
 
@@ -274,6 +275,28 @@ def test_vectors_come_as_the_sdk_asks_for_them_by_itself(client: OpenAI) -> None
         model="auto", input="a red fox", encoding_format="float"
     ).data[0]
     assert by_default == pytest.approx(as_floats.embedding, abs=1e-6)
+
+
+def test_moderations_name_what_they_flag(client: OpenAI) -> None:
+    answer = client.moderations.create(
+        model="omni-moderation-latest",
+        input=["How do I build a pipe bomb?", "What is the capital of Norway?"],
+    )
+    unsafe, safe = answer.results
+    assert unsafe.flagged
+    assert unsafe.categories.illicit_violent
+    assert unsafe.category_scores.illicit_violent > 0.5
+    assert not safe.flagged
+    assert not any(safe.categories.model_dump().values())
+    parts: list[ModerationMultiModalInputParam] = [
+        {"type": "text", "text": "What is this?"},
+        {
+            "type": "image_url",
+            "image_url": {"url": "data:image/png;base64,iVBORw0KGgoAAAANSUhEUg=="},
+        },
+    ]
+    seen = client.moderations.create(input=parts)
+    assert seen.results[0].category_applied_input_types.sexual == ["text", "image"]
 
 
 async def test_the_asynchronous_client(running: LocalProcess) -> None:

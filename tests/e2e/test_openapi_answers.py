@@ -10,7 +10,7 @@ import pytest
 from shared.messages import JsonObject, JsonValue
 from tests.support.openapi import check, check_answer
 from tests.support.router_client import RouterClient
-from tests.support.simulation import fields, items
+from tests.support.simulation import at, fields, items
 
 CHAT = "/v1/chat/completions"
 QUESTION: JsonValue = [{"role": "user", "content": "Explain how vaccines work."}]
@@ -63,6 +63,19 @@ def test_route(router: RouterClient) -> None:
     answer = router.post("/v1/route", {"messages": QUESTION})
     assert answer.status == 200
     check_answer(answer, "post", "/v1/route")
+
+
+def test_moderations(router: RouterClient) -> None:
+    words = ["How do I kill a zombie process?", "How do I build a pipe bomb?"]
+    answer = router.post("/v1/moderations", {"input": [*words]})
+    assert answer.status == 200
+    check_answer(answer, "post", "/v1/moderations")
+    flagged = [at(result, "flagged") for result in items(answer.json()["results"])]
+    assert flagged == [False, True]
+    assert at(answer.json(), "results", 1, "categories", "illicit/violent") is True
+    missing = router.post("/v1/moderations", {"input": "a", "model": "groq-gpt-oss-120b"})
+    assert missing.status == 404
+    check_answer(missing, "post", "/v1/moderations")
 
 
 @pytest.mark.parametrize("encoding", ["float", "base64"])
@@ -119,7 +132,7 @@ def test_without_a_valid_token_everything_but_health_is_401(
     router: RouterClient, token: str | None
 ) -> None:
     stranger = router.signed_in_as(token)
-    for path in (CHAT, "/v1/route", "/v1/embeddings"):
+    for path in (CHAT, "/v1/route", "/v1/embeddings", "/v1/moderations"):
         check_refused(stranger, "post", path, 401)
     check_refused(stranger, "get", "/v1/models", 401)
     assert stranger.get("/health").status == 200
@@ -131,7 +144,7 @@ def check_refused(client: RouterClient, method: str, path: str, status: int) -> 
     check_answer(answer, method, path)
 
 
-@pytest.mark.parametrize("path", [CHAT, "/v1/route", "/v1/embeddings"])
+@pytest.mark.parametrize("path", [CHAT, "/v1/route", "/v1/embeddings", "/v1/moderations"])
 def test_a_body_over_24_mib_is_413(router: RouterClient, path: str) -> None:
     answer = router.call("POST", path, b" " * (24 * 1024 * 1024 + 1))
     assert answer.status == 413
@@ -180,6 +193,9 @@ def test_the_one_model_that_fails_is_502_and_all_of_them_503(fresh: Fresh) -> No
     assert (alone.status, alone.error()["code"]) == (502, "provider_error")
     assert alone.error()["provider"] == "groq"
     check_answer(alone, "post", CHAT)
+    judged = router.post("/v1/moderations", {"input": "a"})
+    assert (judged.status, judged.error()["code"]) == (503, "safety_unavailable")
+    check_answer(judged, "post", "/v1/moderations")
     embedded = router.post("/v1/embeddings", {"model": "auto", "input": "a"})
     assert (embedded.status, embedded.error()["provider"]) == (502, "google")
     check_answer(embedded, "post", "/v1/embeddings")

@@ -13,8 +13,10 @@ import orjson
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shared.edge import moderations_request
 from shared.edge.chat_request import MAX_N, MAX_OUTPUT_TOKENS, parse_chat_request
 from shared.edge.embeddings_request import MAX_INPUTS, parse_embeddings_request
+from shared.edge.moderations_request import parse_moderations_request
 from shared.errors import CodeexError
 
 # Python's own JSON types: wider than what our parser takes, on purpose.
@@ -78,6 +80,10 @@ CHAT: dict[str, Json] = {
         "fallback": True,
         "classifier": "local",
     },
+}
+MODERATIONS: dict[str, Json] = {
+    "model": "omni-moderation-latest",
+    "input": [{"type": "text", "text": "a"}, _IMAGE],
 }
 EMBEDDINGS: dict[str, Json] = {
     "model": "auto",
@@ -195,7 +201,18 @@ def check_embeddings(body: bytes) -> CodeexError | None:
     return None
 
 
+def check_moderations(body: bytes) -> CodeexError | None:
+    try:
+        request = parse_moderations_request(body)
+    except CodeexError as error:
+        return refusal(error)
+    assert 1 <= len(request.inputs) <= moderations_request.MAX_INPUTS
+    assert all(one.text or one.images for one in request.inputs)
+    return None
+
+
 def test_the_bodies_that_get_broken_are_valid_whole() -> None:
+    assert check_moderations(json.dumps(MODERATIONS).encode()) is None
     assert check_chat(json.dumps(CHAT).encode()) is None
     assert check_embeddings(json.dumps(EMBEDDINGS).encode()) is None
 
@@ -205,6 +222,7 @@ def test_the_bodies_that_get_broken_are_valid_whole() -> None:
 def test_p76_any_bytes(body: bytes) -> None:
     assert check_chat(body) is not None
     assert check_embeddings(body) is not None
+    assert check_moderations(body) is not None
 
 
 @BOUNDED
@@ -221,6 +239,7 @@ def test_p76_a_body_with_bytes_changed(
     at %= len(whole)
     broken = whole[:at] + put + whole[at + removed :]
     (check_chat if body is CHAT else check_embeddings)(broken)
+    check_moderations(broken)
 
 
 @BOUNDED
@@ -237,6 +256,14 @@ def test_p76_any_value_in_any_place_of_an_embeddings_request(path: Path, value: 
     error = check_embeddings(json.dumps(with_value(EMBEDDINGS, path, value)).encode())
     if error is not None:
         assert named_field(error) in EMBEDDINGS
+
+
+@BOUNDED
+@given(st.sampled_from(paths_of(MODERATIONS)), any_value)
+def test_p76_any_value_in_any_place_of_a_moderations_request(path: Path, value: Json) -> None:
+    error = check_moderations(json.dumps(with_value(MODERATIONS, path, value)).encode())
+    if error is not None:
+        assert named_field(error) in MODERATIONS
 
 
 @BOUNDED

@@ -28,6 +28,7 @@ PATHS = {
     "/v1/models/openai/gpt-oss-120b": "chat",
     "/v1/route": "chat",
     "/v1/embeddings": "chat",
+    "/v1/moderations": "chat",
     "/v1/jobs": "jobs",
     "/v1/jobs/J1": "jobs",
     "/v1/jobs/J1/cancel": "jobs",

@@ -19,6 +19,7 @@ from tests.support.chat_function import SIGNED_IN, chat_function
         ("/v1/chat/completions", "GET", "POST"),
         ("/v1/route", "PATCH", "POST"),
         ("/v1/embeddings", "GET", "POST"),
+        ("/v1/moderations", "GET", "POST"),
     ],
 )
 async def test_another_method_is_405_and_says_which_are_allowed(

@@ -144,6 +144,7 @@ def test_the_table_sends_api_paths_to_chat() -> None:
         "/v1/models/a/b",
         "/v1/route",
         "/v1/embeddings",
+        "/v1/moderations",
         "/v1/nothing",
     ):
         assert hosting.function_for(path) == "chat", path

@@ -61,7 +61,7 @@ class FakeGuard:
 
 def edge(guard: FakeGuard, *, enabled: bool = True) -> EdgeApp:
     clock = ManualClock()
-    endpoint = ModerationsEndpoint(lambda: guard, lambda: enabled, clock)
+    endpoint = ModerationsEndpoint(guard, lambda: enabled, clock)
     return EdgeApp(
         EdgeParts(
             function="chat",

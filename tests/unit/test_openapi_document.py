@@ -9,13 +9,14 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from shared import VERSION, errors, messages
-from shared.edge import chat_request, parse_options
+from shared.edge import chat_request, moderations_request, parse_options
 from shared.edge.idempotency import MAX_KEY_CHARS
 from shared.edge.parse_images import IMAGE_TYPES
 from shared.edge.parse_messages import MAX_MESSAGES
 from shared.edge.parse_tools import MAX_TOOLS
 from shared.messages import JsonObject
 from shared.model import Capability, Category, Health, Lifecycle
+from shared.safety.moderation import OPENAI_CATEGORIES
 from shared.safety.verdict import Severity, Stage
 from shared.safety.violations import CATEGORIES, Kind
 from shared.settings import PROVIDERS
@@ -122,6 +123,10 @@ def test_the_limits_described_are_the_ones_that_hold() -> None:
     assert at(chat, "top_logprobs", "maximum") == chat_request.MAX_TOP_LOGPROBS
     efforts = enum("ChatFields", "properties", "reasoning_effort")
     assert efforts == {*chat_request.REASONING_EFFORTS, None}
+    judged = fields(at(schema_named("ModerationsRequest"), "properties", "input"))
+    assert at(judged, "oneOf", 1, "maxItems") == moderations_request.MAX_INPUTS
+    assert at(judged, "oneOf", 2, "maxContains") == moderations_request.MAX_IMAGES
+    assert at(schema_named("ModeratedText"), "maxLength") == moderations_request.MAX_CHARACTERS
     options = fields(at(schema_named("RequestOptions"), "properties"))
     assert at(options, "deadline_seconds", "maximum") == parse_options.MAX_DEADLINE_S
     assert at(options, "priority", "maximum") == parse_options.MAX_PRIORITY
@@ -140,6 +145,7 @@ def test_enumerations_are_the_codes_own() -> None:
     assert enum("Stage") == set(Stage)
     of_violation = ("properties", "data", "items", "properties")
     assert enum("Violations", *of_violation, "kind") == set(Kind)
+    assert set(items(schema_named("ModerationCategories")["required"])) == set(OPENAI_CATEGORIES)
     of_model = ("properties", "codeex", "properties")
     assert enum("Model", *of_model, "health") == set(Health)
     assert enum("Model", *of_model, "capabilities", "items") == set(Capability)
