@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from shared.safety.injection import InjectionVerdict, detect_injection
     from shared.safety.redaction import redact
 
-__all__ = ["redact"]
+__all__ = ["InjectionVerdict", "detect_injection", "redact"]
 
 
 def __getattr__(name: str) -> object:
@@ -18,4 +19,8 @@ def __getattr__(name: str) -> object:
         from shared.safety.redaction import redact
 
         return redact
+    if name in ("detect_injection", "InjectionVerdict"):
+        from shared.safety import injection
+
+        return injection.detect_injection if name[0] == "d" else injection.InjectionVerdict
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,290 @@
+"""The forms of an injection beside its words: forged turns, beacons, hidden text and ciphers."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import codecs
+import functools
+import itertools
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+from shared.safety.injection_words import STOP, lexicon, mixes_scripts
+
+# Decoded of one text, at most: a bound on the work, far above what a prompt carries.
+_MOST_BLOBS = 6
+_LONGEST_BLOB = 4_000
+
+# A form: its name, what a text without it has none of (a single sign, asked first because that is
+# the fastest search of all; and one of a few words), whether case matters not, the pattern.
+_FORMS: tuple[tuple[str, str, tuple[str, ...], bool, str], ...] = (
+    (
+        "marker",
+        "<[",
+        ("<|", "INST]", "<<", "_of_turn>", "[SYSTEM"),
+        False,
+        r"<\|[a-z_]{3,20}\|>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|\[/?SYSTEM[^\]\n]{0,30}\]",
+    ),
+    (
+        "marked_turn",
+        "<[",
+        ("<|", "INST]", "<<", "_of_turn>", "[system]"),
+        False,
+        r"<\|[a-z_]{3,20}\|>\s{0,3}(?:system|user|assistant|developer)\b"
+        r"|\[INST\][^\[]{10,400}\[/INST\]|\[/INST\][^\[]{1,400}\[INST\]|<</?SYS>>[^<]{5,400}"
+        r"|<\|(?:system|im_start|im_end)\|>\s{0,3}\w|\[system\]\s{0,2}\(|<start_of_turn>\s{0,2}\w",
+    ),
+    (
+        "closed_tag",
+        "<",
+        ("</",),
+        True,
+        r"</(?:system|user|data|document|context|instructions?|input|query|untrusted|email|text"
+        r"|prompt|article|message)[^>\n]{0,20}>\s{0,5}"
+        r"(?:<|\w+\s{0,3}:|ignore|now\b|new\b|the\b|you\b)",
+    ),
+    (
+        "system_tag",
+        "<",
+        ("<",),
+        True,
+        r"<(?:system|admin|instructions?|important|information|override)[^>\n]{0,30}>",
+    ),
+    (
+        "system_turn",
+        ":]",
+        ("ystem", "YSTEM", "eveloper", "dmin"),
+        True,
+        r"(?:^|\n|[.!?>)\]\"'](?:\s|\\n))\s{0,5}#{0,6}\s{0,2}[*_\[]{0,2}"
+        r"(?:system|developer|admin(?:istrator)?)"
+        r"(?:[ _-](?:message|prompt|update|note|notice|override|level|instructions?|command))?"
+        r"[*_]{0,2}\s{0,2}[:\]]",
+    ),
+    (
+        "assistant_turn",
+        ":",
+        ("ssistant:", "SSISTANT:", "AI:", "Bot:", "GPT:"),
+        True,
+        r"(?:^|\n|[.!?]\s)\s{0,5}#{0,6}\s{0,2}(?:assistant|ai|bot|chatgpt):\s",
+    ),
+    (
+        "user_turn",
+        ":",
+        ("ser:", "uman:", "SER:", "UMAN:"),
+        True,
+        r"(?:^|\n|[.!?]\s)\s{0,5}#{0,6}\s{0,2}(?:user|human):\s",
+    ),
+    (
+        "json_role",
+        ":",
+        ("role",),
+        False,
+        r"[\"']role[\"']\s{0,3}:\s{0,3}[\"'](?:system|developer)[\"']",
+    ),
+    (
+        "fence",
+        '-=#*~"dD',
+        ("---", "===", "###", "***", "~~~", '"""', "nd of", "END OF", "ND of"),
+        True,
+        r"(?:={3,}|-{3,}|#{3,}|\*{3,}|~{3,}|\"{3,})\s{0,3}(?:end|begin|start|new|stop|finish)\b"
+        r"|\bend of (?:the )?(?:text|prompt|context|document|input|instructions|user|data|file"
+        r"|message)",
+    ),
+    (
+        "concealed",
+        "<:",
+        ("<!--", "display", "font-size", "color", "visibility", "opacity"),
+        True,
+        r"<!--|display\s?:\s?none|font-size\s?:\s?0|color\s?:\s?(?:white|#fff)"
+        r"|visibility\s?:\s?hidden|opacity\s?:\s?0",
+    ),
+    (
+        "beacon",
+        "!<",
+        ("![", "<img"),
+        False,
+        r"!\[[^\]\n]{0,80}\]\(\s{0,3}https?://[^)\s]{0,300}[?&/=](?:[^)\s]{0,80}"
+        r"(?:[{<\[$]|SECRET|TOKEN|DATA|HISTORY|KEY|PASSWORD|CONTENT)|\s{0,2}\)|$)"
+        r"|<img[^>\n]{0,200}[?&][a-z]{1,12}=[^>\n]{0,60}[{<\[$]",
+    ),
+    (
+        "reads_prompt",
+        "$/(",
+        ("rompt", "ROMPT"),
+        False,
+        r"(?:echo|cat|print|printenv|log)\W{1,3}(?:/etc/)?[$\w/.]{0,20}(?:[sS]ystem|SYSTEM)_?"
+        r"(?:[pP]rompt|PROMPT)",
+    ),
+    (
+        "tool_call",
+        "|/",
+        ("rm -rf", "curl ", "wget "),
+        False,
+        r"\brm -rf [/~]|\b(?:curl|wget) [^\n|]{0,20}https?://[^\s|]{1,200}\s{0,3}\|\s{0,3}(?:ba)?sh",
+    ),
+)
+
+_TAGS = re.compile(r"[\U000e0020-\U000e007e]{4,}")
+_FLAG = re.compile(r"\U0001f3f4[\U000e0020-\U000e007f]{1,8}")
+_BROKEN_WORD = re.compile(r"[A-Za-z][\u200b-\u200d\u2060-\u2064\ufeff\u180e]+[A-Za-z]")
+_INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u180e\ufe00-\ufe0f]")
+_TURNED = re.compile(r"[\u202d\u202e]")
+
+_LONG_WORD = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/_-]{20,4000}={0,2}")
+_HEX = re.compile(
+    r"(?<![0-9A-Za-z])(?:(?:0x|\\x)?[0-9A-Fa-f]{2}[ :,]){8,2000}[0-9A-Fa-f]{2}(?![0-9A-Za-z])"
+)
+_PERCENT = re.compile(r"(?:%[0-9A-Fa-f]{2}){5}|&#x?\d{2,3};(?:&#x?\d{2,3};){3}")
+_SPACED = re.compile(r"(?<!\w)(?:[A-Za-z0-9][ .\-_*|,]{1,3}){6,400}[A-Za-z0-9](?!\w)")
+_LEET_WORD = re.compile(
+    r"(?<!\w)(?=[A-Za-z0-9@$!]{0,20}[A-Za-z])(?=[A-Za-z@$!]{0,20}[0-9@$])[A-Za-z0-9@$!]{3,20}(?!\w)"
+)
+_LEET = str.maketrans("013457@$!8", "oieastasib")
+_LEET_L = str.maketrans("013457@$!8", "oleastasib")
+_LEAST_SPACED, _LEAST_LEET = 7, 2  # words of one or two letters; words with digits in them
+_LONG = 14  # letters in a row: base64 has more between its signs, a word seldom
+_DIGIT = re.compile(r"[0-9]")
+_READABLE = re.compile(r"[\w\s.,:;!?'\"()/-]*")
+
+
+def forms(text: str) -> list[str]:
+    """The names of the forms that ``text`` has."""
+    found: list[str] = []
+    for place, (name, signs, leads, _, _) in enumerate(_FORMS):
+        for sign in signs:
+            if sign in text:
+                break
+        else:
+            continue
+        for lead in leads:
+            if lead in text:
+                if _pattern(place).search(text):
+                    found.append(name)
+                break
+    if not text.isascii():
+        if mixes_scripts(text):
+            found.append("mixed_scripts")
+        if len(_BROKEN_WORD.findall(text)) >= 2:
+            found.append("broken_words")
+        if _TURNED.search(text):
+            found.append("turned")
+    return found
+
+
+@functools.cache
+def _pattern(place: int) -> re.Pattern[str]:
+    """The pattern of one form, compiled for the first text that may have it."""
+    _, _, _, caseless, source = _FORMS[place]
+    return re.compile(source, re.IGNORECASE if caseless else re.NOFLAG)
+
+
+def visible(text: str) -> str:
+    """``text`` without invisible characters."""
+    return text if text.isascii() else _INVISIBLE.sub("", text)
+
+
+def hidden_texts(text: str, words: list[str]) -> Iterator[tuple[str, str]]:
+    """(how it was hidden, the text) of what stands in ``text`` in another form."""
+    if not text.isascii():
+        for match in _TAGS.finditer(_FLAG.sub("", text)):
+            yield "tags", "".join(chr(ord(sign) - 0xE0000) for sign in match[0])
+    lengths = list(map(len, words))
+    if max(lengths, default=0) >= _LONG:
+        for match in itertools.islice(_LONG_WORD.finditer(text), _MOST_BLOBS):
+            decoded = _from_base64(match[0]) or _from_hex(match[0])
+            if decoded:
+                yield "cipher", decoded
+    head = text[:_LONGEST_BLOB]
+    if ("%" in text or "&#" in text) and _PERCENT.search(head):
+        from html import unescape
+
+        yield "cipher", unescape(unquote(head))
+    known = lexicon()
+    if not known.disguised.isdisjoint(words):
+        if len(known.rotated.intersection(words)) >= 2:
+            yield "cipher", codecs.encode(head, "rot13")
+        if len(known.backwards.intersection(words)) >= 2:
+            yield "cipher", head[::-1]
+    odd = _mixed_words(words) if _DIGIT.search(text) else []
+    if len(odd) >= _LEAST_SPACED:
+        for match in itertools.islice(_HEX.finditer(text), _MOST_BLOBS):
+            decoded = _from_hex(match[0])
+            if decoded:
+                yield "cipher", decoded
+    if lengths.count(1) - words.count(STOP) - words.count("a") >= _LEAST_SPACED or (
+        words.count(STOP) >= _LEAST_SPACED and words.count(STOP) * 2 + 1 >= len(words)
+    ):
+        yield from _respaced(head)
+    if len(odd) >= _LEAST_LEET:
+        leet = _LEET_WORD.findall(head)
+        if len(leet) >= _LEAST_LEET:
+            yield "leet", _LEET_WORD.sub(lambda match: _unleet(match[0]), head)
+
+
+def _mixed_words(words: list[str]) -> list[str]:
+    """The words of letters and digits."""
+    return [word for word in words if not word.isalpha() and not word.isdigit() and word != STOP]
+
+
+def _respaced(text: str) -> Iterator[tuple[str, str]]:
+    """Spaced letters as they are read."""
+    if _SPACED.search(text):
+        yield "spaced", _SPACED.sub(lambda match: f" {_joined(match[0])} ", text)
+
+
+def _joined(text: str) -> str:
+    """Spaced letters put together, cut into known words where nothing shows their borders."""
+    parts = re.split(r"[ .\-_*|,]{2,}", text)
+    words = [re.sub(r"[ .\-_*|,]", "", part) for part in parts]
+    return " ".join(_cut(word.lower()) if len(word) > 12 else word for word in words)
+
+
+def _cut(letters: str) -> str:
+    known = lexicon()
+    out: list[str] = []
+    here = 0
+    while here < len(letters):
+        for size in range(14, 1, -1):
+            word = letters[here : here + size]
+            if len(word) == size and (
+                word in known.words or (size > 6 and word[:6] in known.stems)
+            ):
+                break
+        else:
+            size = 1
+        out.append(letters[here : here + size])
+        here += size
+    return " ".join(out)
+
+
+def _unleet(word: str) -> str:
+    known = lexicon()
+    lower = word.lower()
+    with_l = lower.translate(_LEET_L)
+    if with_l in known.words or with_l[:6] in known.stems:
+        return with_l
+    return lower.translate(_LEET)
+
+
+def _from_base64(blob: str) -> str:
+    plain = blob.rstrip("=").replace("-", "+").replace("_", "/")
+    plain = plain[: len(plain) - (len(plain) % 4 == 1)]
+    try:
+        raw = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+        return _readable(raw.decode("utf-8"))
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+def _from_hex(blob: str) -> str:
+    digits = re.sub(r"0x|\\x|[ :,]", "", blob)
+    try:
+        return _readable(bytes.fromhex(digits[: len(digits) // 2 * 2]).decode("utf-8"))
+    except (ValueError, UnicodeDecodeError):
+        return ""
+
+
+def _readable(text: str) -> str:
+    return text if len(text) >= 6 and _READABLE.fullmatch(text) and " " in text else ""
