@@ -36,7 +36,7 @@ _CODES = {category: code for _, category, _, code in _PHRASES}
 
 def is_guard(prompt: SimPrompt) -> bool:
     """Whether a guard is asked for a judgement."""
-    return _is_llama_guard(prompt) or prompt.system.startswith(_POLICY)
+    return _is_llama_guard(prompt) or _POLICY in prompt.system[:80]
 
 
 def judgement(prompt: SimPrompt) -> str:

@@ -88,13 +88,13 @@ def _moderations(services: Services) -> Handler:
 
     async def create(http: HttpRequest, send: Send, call: Call) -> None:
         if not made:
-            from shared.composition.guard import guard_of
             from shared.edge.moderations import ModerationsEndpoint
 
             def enabled() -> bool:
                 return services.runtime.config.flags.ENABLE_SAFETY_GUARD
 
-            made.append(ModerationsEndpoint(guard_of(services), enabled, services.clock).create)
+            guard = services.safety().admission.guard
+            made.append(ModerationsEndpoint(guard, enabled, services.clock).create)
         await made[0](http, send, call)
 
     return create

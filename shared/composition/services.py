@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
@@ -22,6 +23,7 @@ from shared.clock import Clock, SystemClock
 from shared.composition.functions import make_app
 from shared.composition.gates import AccessToken, make_gate
 from shared.composition.runtime import Runtime
+from shared.composition.safety import safety_of
 from shared.composition.shutdown import flush_all
 from shared.composition.stores import Stores, open_stores
 from shared.composition.upkeep import Upkeep
@@ -46,6 +48,7 @@ from shared.limits.waiting import WaitingLine
 from shared.model import ModelCard
 from shared.pipeline.chat import ChatPipeline
 from shared.pipeline.embeddings import EmbeddingPipeline
+from shared.pipeline.modes import modes_of
 from shared.pipeline.routing_state import LOCAL, LocalModels, RoutingState
 from shared.pipeline.statistics import StatisticsFlusher
 from shared.providers.http import HttpPool
@@ -58,6 +61,9 @@ from shared.storage.documents import DocumentStore
 from shared.telemetry.counters import Counters
 from shared.telemetry.log import JsonLog, LogStream, open_stdout
 from shared.telemetry.request_ids import RequestIds
+
+if TYPE_CHECKING:
+    from shared.pipeline.safety import Safety
 
 # Bits of the name an instance has among those that share a quota.
 INSTANCE_ID_BITS = 64
@@ -94,6 +100,7 @@ class Services(Struct):
     jobs: JobQueue
     since: float  # Unix s at which this instance began
     chat: ChatPipeline
+    safety: Callable[[], Safety]
     embedder: EmbeddingPipeline
     local_models: LocalModels | None
     api_keys: KeyStore
@@ -194,6 +201,16 @@ def build_services(
     local_models = None
     if local is not None:
         local_models = LocalModels(local, state, lambda: runtime.config.models, clock)
+    safety = safety_of(
+        state,
+        executor,
+        providers.enabled,
+        runtime.pays,
+        clock,
+        counters,
+        lambda: settings.safety_fail_mode == "open",
+        ledger.in_pairs,
+    )
     job_store = JobStore(documents, stores.blobs, clock, rng)
     preference_store = PreferenceStore(documents)
     preferences = KnownPreferences(preference_store, clock)
@@ -219,7 +236,16 @@ def build_services(
         job_store=job_store,
         jobs=JobQueue(job_store, stores.tasks, clock, line.capacity_returns),
         since=clock.wall(),
-        chat=ChatPipeline(state, executor, clock, local_models, preferences),
+        chat=ChatPipeline(
+            state,
+            executor,
+            clock,
+            local_models,
+            preferences,
+            lambda: modes_of(runtime.config),
+            safety,
+        ),
+        safety=safety,
         embedder=EmbeddingPipeline(
             lambda: state.catalog, providers.get, runtime.pays, runtime.timeouts, ledger
         ),

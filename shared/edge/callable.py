@@ -123,6 +123,7 @@ ADMIN = {
     "stats": _admin("stats", "hours"),
     "store-operations": _admin("store-operations"),
     "audit": _admin("audit", "limit"),
+    "violations": _admin("violations", "limit", "category", "stage", "uid", "cursor"),
 }
 
 

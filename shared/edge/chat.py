@@ -106,7 +106,9 @@ class ChatEndpoint:
         """Classification and plan of a chat request; nothing is executed."""
         context = await self._begin(http, call, default_model="auto")
         assert call.request is not None
-        classification, plan = self._pipeline.plan(call.request, context)
+        classification, plan = await unless_client_leaves(
+            http.receive, self._pipeline.classified(call.request, context)
+        )
         body: JsonObject = {
             "object": "route",
             "request_id": call.request_id,

@@ -52,9 +52,15 @@ class Recorder:
 
     def _count(self, call: Call) -> None:
         context = call.context
-        if context is None or not context.trace.attempts:
+        if context is None:
             return
-        plan = context.plan
+        plan, found = context.plan, context.classification
+        if found is not None and plan is not None and not plan.named:
+            self._counters.note(f"classified_{found.source}")
+        for name, times in context.safety.figures().items() if context.safety.used else ():
+            self._counters.note(name, times)
+        if not context.trace.attempts:
+            return
         self._counters.record(
             plan.category.value if plan is not None else "",
             context.trace.attempts,
@@ -89,6 +95,8 @@ class Recorder:
             record.routing_reason = plan.reason
             record.chain = [candidate.card.id for candidate in plan.chain]
         record.attempts = trace.attempts
+        if context.safety.used:
+            record.guard = context.safety.word
         record.warnings = context.warnings()
         record.timings_ms = context.timings_ms()
         record.stream = call.request is not None and call.request.stream

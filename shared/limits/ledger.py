@@ -56,6 +56,7 @@ class QuotaLedger:
         "_instance_id",
         "_limits_of",
         "_rng",
+        "in_pairs",
     )
 
     def __init__(
@@ -76,6 +77,9 @@ class QuotaLedger:
         self._floor = floor
         self._books: dict[str, ProviderBook] = {}
         self._alerts: list[QuotaAlert] = []
+        # Models that are asked twice for each request (guards: before it and about its answer), by
+        # id. Their leases are for both, which saves a write wherever requests are seldom.
+        self.in_pairs: set[str] = set()
 
     # ------------------------------------------------------------------------------- permits
 
@@ -244,6 +248,7 @@ class QuotaLedger:
             self._rng,
             self._floor,
             self._alerts_append,
+            self.in_pairs,
         )
         return book
 

@@ -14,7 +14,7 @@ import asyncio
 import itertools
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 
 from shared.clock import Clock, Deadline
 from shared.errors import StoreUnavailable
@@ -48,6 +48,8 @@ AHEAD = 1.5 * TTL_S
 # Utilization is worked out anew at most this often, told limits are compared at most this often.
 SHARE_S = 0.25
 TOLD_S = 1.0
+# Requests expected of a model that is asked in pairs: two, the second of which may be longer.
+PAIR = 2.5
 
 
 class ProviderBook:
@@ -62,7 +64,9 @@ class ProviderBook:
         rng: random.Random,
         floor: float,
         on_alert: Callable[[QuotaAlert], None],
+        in_pairs: Set[str],
     ) -> None:
+        self._in_pairs = in_pairs
         self._provider = provider
         self._clock = clock
         self._monotonic = clock.monotonic
@@ -273,7 +277,7 @@ class ProviderBook:
         found = {
             name: Demand(
                 desk.limits.model,
-                ahead=float(round(desk.rate * AHEAD)),
+                ahead=self._ahead(name, desk),
                 mean_tokens=desk.mean_tokens,
                 mean_characters=desk.mean_characters,
                 left=left.get(name, NOTHING),
@@ -284,6 +288,10 @@ class ProviderBook:
         for name, waiting in self._asked():
             found[name].waiting.append(waiting)
         return found
+
+    def _ahead(self, name: str, desk: ModelDesk) -> float:
+        expected = float(round(desk.rate * AHEAD))
+        return max(PAIR, expected) if name in self._in_pairs else expected
 
     def changed(self) -> None:
         """The document or the lease has changed."""

@@ -22,6 +22,7 @@ from shared.model import Category, ModelCard
 from shared.pipeline.routing_state import RoutingState
 from shared.routing.executor import Executor
 from shared.routing.plan import Candidate, Plan, Trace
+from shared.telemetry.counters import Counters
 
 # The highest priority there is: whoever waits for an answer waits for its verdict first.
 OWN_PRIORITY = 10
@@ -30,7 +31,7 @@ OWN_PRIORITY = 10
 class ModelAsker:
     """Answers ``shared.asking.Asker``. ``has_key`` and ``pays`` take a provider's name."""
 
-    __slots__ = ("_clock", "_executor", "_has_key", "_pays", "_state")
+    __slots__ = ("_clock", "_counters", "_executor", "_has_key", "_pays", "_state")
 
     def __init__(
         self,
@@ -39,12 +40,14 @@ class ModelAsker:
         has_key: Callable[[str], bool],
         pays: Callable[[str], bool],
         clock: Clock,
+        counters: Counters,
     ) -> None:
         self._state = state
         self._executor = executor
         self._has_key = has_key
         self._pays = pays
         self._clock = clock
+        self._counters = counters
 
     def living(self, model_id: str) -> ModelCard | None:
         """See ``Asker.living``."""
@@ -75,6 +78,8 @@ class ModelAsker:
             result = await self._executor.complete(plan, request, deadline, trace)
         except CodeexError as error:
             raise _not_answered(error, trace) from None
+        finally:
+            self._counters.record("", trace.attempts, usage=trace.usage)
         choice = result.choices[0] if result.choices else {}
         message = choice.get("message")
         content = message.get("content") if isinstance(message, dict) else None

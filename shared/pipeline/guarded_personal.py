@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from shared.pipeline.admission import violation
 from shared.pipeline.guarded_filter import MakeFilter, TextFilter
 from shared.safety.personal_screen import PersonalScreen, ScreenedStream
+from shared.safety.refusals import violation
 from shared.safety.verdict import Severity, Stage
 
 # Contract, Errors: the category of personal data in block mode; it is none of a guard's.

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 from msgspec import Struct, field
 
 from shared.clock import Deadline
-from shared.errors import DeadlineExceeded, SafetyViolation
+from shared.errors import DeadlineExceeded
 from shared.messages import JsonObject
-from shared.pipeline.admission import violation
-from shared.safety.verdict import Hazard, Severity, Stage, Verdict
+from shared.safety.refusals import unsafe
+from shared.safety.verdict import Stage, Verdict
 
 # The guard, whoever answers for it. It raises ``SafetyUnavailable`` where nobody can judge, and
 # says ``scanned`` False where the operator lets such texts by.
@@ -64,15 +64,7 @@ async def ask(judge: Judge, text: str, deadline: Deadline, work: GuardWork) -> N
     work.not_scanned += not verdict.scanned
     work.last = verdict
     if not verdict.safe:
-        raise unsafe(verdict)
-
-
-def unsafe(verdict: Verdict) -> SafetyViolation:
-    """What a client is told of an answer that is withheld; never a word of it."""
-    hazard, severity = verdict.hazard, verdict.severity
-    return violation(
-        (hazard or Hazard.DANGEROUS_CONTENT).value, (severity or Severity.HIGH).value, Stage.OUTPUT
-    )
+        raise unsafe(verdict, Stage.OUTPUT)
 
 
 def late() -> DeadlineExceeded:

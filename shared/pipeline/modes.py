@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
+from shared.classify import Classification
 from shared.config import RuntimeConfig
+from shared.messages import ChatRequest
+
+InjectionMode = Literal["off", "flag", "block"]
+PersonalMode = Literal["off", "flag", "redact", "block"]
 
 
 class Modes(Struct, frozen=True):
     """What is in force: the guard, and the modes of the two screens (contract, ``safety``)."""
 
     guard: bool
-    injection: str
-    personal: str
+    injection: InjectionMode
+    personal: PersonalMode
 
     @property
     def idle(self) -> bool:
@@ -31,4 +38,11 @@ def modes_of(config: RuntimeConfig) -> Modes:
         guard,
         safety.injection or ("block" if guard else "off"),
         safety.pii or ("redact" if guard else "off"),
+    )
+
+
+def wants_opinion(request: ChatRequest, local: Classification) -> bool:
+    """Whether a model is asked for the category too: the choice is ours and we are unsure."""
+    return (
+        local.unsure and request.options.classifier != "local" and request.model.lower() == "auto"
     )

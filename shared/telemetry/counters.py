@@ -188,10 +188,10 @@ class Counters:
         if self._since is None and self._pending:
             self._since = now
 
-    def note(self, incident: str) -> None:
-        """Count something that happened to a caller."""
+    def note(self, incident: str, times: int = 1) -> None:
+        """Count something that happened to a caller, or was done for one."""
         incidents = self._pending.incidents
-        incidents[incident] = incidents.get(incident, 0) + 1
+        incidents[incident] = incidents.get(incident, 0) + times
         if self._since is None:
             self._since = self._clock.wall()
 

@@ -23,6 +23,10 @@ def user_hash(uid: str, salt: bytes) -> str:
     return hmac.digest(salt, uid.encode("utf-8", "replace"), "sha256").hex()[:_USER_HASH_DIGITS]
 
 
+# What receipt and line say of a request that was let by unjudged (R2, decision).
+NOT_SCANNED = "not_scanned"
+
+
 class RequestRecord(Struct):
     """One request's summary line (R25.1-25.4, R25.8).
 
@@ -50,12 +54,18 @@ class RequestRecord(Struct):
     completion_tokens: int = 0
     timings_ms: dict[str, JsonValue] = field(default_factory=dict)
     cancelled: bool = False
+    guard: str = ""
 
     def severity(self) -> str:
-        """ERROR for our failures, WARNING for a deep chain (R5.9) or no capacity, else INFO."""
+        """ERROR for our failures, WARNING for a deep chain (R5.9), no capacity or a text that no
+        guard has seen, else INFO."""
         if self.status >= 500:
             return "ERROR"
-        if len(self.attempts) - 1 > DEEP_FALLBACK or self.code in _OUR_TROUBLE:
+        if (
+            len(self.attempts) - 1 > DEEP_FALLBACK
+            or self.code in _OUR_TROUBLE
+            or self.guard == NOT_SCANNED
+        ):
             return "WARNING"
         return "INFO"
 
@@ -96,6 +106,8 @@ class RequestRecord(Struct):
             line["tokens"] = {"prompt": self.prompt_tokens, "completion": self.completion_tokens}
         if self.warnings:
             line["warnings"] = list(self.warnings)
+        if self.guard:
+            line["guard"] = self.guard
         if self.cancelled:
             line["cancelled"] = True
         return line

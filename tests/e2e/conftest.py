@@ -22,7 +22,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalProcess]:
     """``python -m local`` with every provider simulated and no limits. Whoever sets faults that
     outlast a request takes a fresh one instead: providers that fail are given a rest."""
     folder = tmp_path_factory.mktemp("local")
-    process = LocalProcess(folder, {"CODEEX_CONFIG": open_config(folder)})
+    process = LocalProcess(
+        folder, {"CODEEX_CONFIG": open_config(folder), "ENABLE_SAFETY_GUARD": "true"}
+    )
     try:
         process.wait_ready()
         yield process

@@ -91,7 +91,7 @@ def test_plain_answer_has_text_model_usage_and_receipt(client: OpenAI) -> None:
     assert receipt["classification"]["category"] == "SIMPLE"
     assert receipt["routing"]["reason"]
     assert receipt["routing"]["attempts"][-1]["outcome"] == "ok"
-    assert receipt["guard"] == "unguarded"
+    assert receipt["guard"] == "checked"
 
 
 def test_stream_joins_to_text_and_ends_with_usage(client: OpenAI) -> None:

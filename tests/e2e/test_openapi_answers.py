@@ -193,15 +193,23 @@ def test_the_one_model_that_fails_is_502_and_all_of_them_503(fresh: Fresh) -> No
     assert (alone.status, alone.error()["code"]) == (502, "provider_error")
     assert alone.error()["provider"] == "groq"
     check_answer(alone, "post", CHAT)
-    judged = router.post("/v1/moderations", {"input": "a"})
-    assert (judged.status, judged.error()["code"]) == (503, "safety_unavailable")
-    check_answer(judged, "post", "/v1/moderations")
     embedded = router.post("/v1/embeddings", {"model": "auto", "input": "a"})
     assert (embedded.status, embedded.error()["provider"]) == (502, "google")
     check_answer(embedded, "post", "/v1/embeddings")
     everyone = router.chat()
     assert (everyone.status, everyone.error()["code"]) == (503, "all_models_failed")
     check_answer(everyone, "post", CHAT)
+
+
+def test_without_a_guard_nothing_is_judged_and_nothing_answered(fresh: Fresh) -> None:
+    router = fresh({"flags": {"ENABLE_SAFETY_GUARD": True}})
+    break_all(router, "status", status=503)
+    judged = router.post("/v1/moderations", {"input": "a"})
+    assert (judged.status, judged.error()["code"]) == (503, "safety_unavailable")
+    check_answer(judged, "post", "/v1/moderations")
+    asked = router.chat()
+    assert (asked.status, asked.error()["code"]) == (503, "safety_unavailable")
+    check_answer(asked, "post", CHAT)
 
 
 def test_silence_until_the_deadline_is_504(fresh: Fresh) -> None:

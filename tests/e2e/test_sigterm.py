@@ -55,6 +55,7 @@ def started(url: str, folder: Path) -> FunctionProcess:
         {
             "PYTHONPATH": ".",
             "GROQ_API_KEY": "a-key",
+            "ENABLE_SAFETY_GUARD": "false",
             "GROQ_BASE_URL": url,
             "GOOGLE_CLOUD_PROJECT": PROJECT,
             "FIREBASE_AUTH_EMULATOR_HOST": "127.0.0.1:1",

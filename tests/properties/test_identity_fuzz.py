@@ -14,7 +14,7 @@ from shared.edge.certificates import CertificateSource
 from shared.edge.firebase_tokens import FirebaseAuthenticator
 from shared.errors import QuotaExceeded
 from shared.messages import JsonObject, JsonValue
-from shared.model import ModelCard
+from shared.providers.base import ProviderCall
 from tests.support.edge_driver import House, Sent
 from tests.support.fake_provider import OK, Act, fails
 from tests.support.tokens import (
@@ -51,7 +51,7 @@ class Full:
     def __init__(self) -> None:
         self.full = True
 
-    def __call__(self, _card: ModelCard, _nth: int) -> Act:
+    def __call__(self, _call: ProviderCall, _nth: int) -> Act:
         return fails(QuotaExceeded, wait_s=8.0) if self.full else OK
 
 

@@ -13,11 +13,10 @@ from starlette.types import Message
 from shared.app import Services, build_services
 from shared.edge.identity import Authenticator, Identity, bearer_token, rejected
 from shared.messages import JsonObject
-from shared.model import ModelCard
-from shared.providers.base import ChatProvider
+from shared.providers.base import ChatProvider, ProviderCall
 from shared.settings import Settings, load_settings
 from shared.storage.documents import DocumentStore
-from tests.support.fake_provider import OK, Act, FakeProvider
+from tests.support.fake_provider import OK, Act, FakeProvider, says
 from tests.support.open_limits import opened
 from tests.support.stores import memory_store
 from tests.support.virtual_time import VirtualClock
@@ -27,7 +26,8 @@ CEREBRAS = "cerebras-gpt-oss-120b"
 TOKEN = {"authorization": "Bearer tester"}
 NAMES = ("groq", "cerebras", "google", "huggingface")
 KEYS = {f"{name.upper()}_API_KEY": "k-" + name * 3 for name in NAMES}
-Script = Callable[[ModelCard, int], Act]
+GUARD_OFF = {"ENABLE_SAFETY_GUARD": "false"}
+Script = Callable[[ProviderCall, int], Act]
 
 
 class Anybody:
@@ -96,12 +96,28 @@ class Sent:
         return [orjson.loads(line[6:]) for line in lines if line != b"data: [DONE]"]
 
 
+def _judging(script: Script) -> Script:
+    """The script, for a model that finds everything safe and simple when it is asked."""
+
+    def act(call: ProviderCall, nth: int) -> Act:
+        rules = call.request.messages[0].get("content")
+        if isinstance(rules, str) and "content safety classifier" in rules[:200]:
+            return Act(chunks=says('{"violation": 0, "confidence": "high"}'))
+        if isinstance(rules, str) and "what kind of work" in rules[:200]:
+            return Act(chunks=says('{"category": "SIMPLE", "confidence": 0.9, "reason": "short"}'))
+        return script(call, nth)
+
+    return act
+
+
 class House:
     """Services over fake providers, on the running (virtual) loop; ``env`` beside their keys.
 
-    Nobody's limit holds, unless there are ``settings``, which are taken as they are, or
-    ``limited``, which keeps the environment's. ``authenticator``: who is let in beside API keys
-    (None: ``OneUser``). ``documents``: the store it shares with others, whose ``seed`` differs.
+    The guard is off unless ``env`` or ``settings`` have it on; then every provider's models judge
+    everything safe and simple. Nobody's limit holds, unless there are ``settings``, taken as they
+    are, or ``limited``, which keeps the environment's. ``authenticator``: who is let in beside API
+    keys (None: ``OneUser``). ``documents``: the store it shares with others, whose ``seed``
+    differs.
     """
 
     def __init__(
@@ -117,7 +133,7 @@ class House:
     ) -> None:
         scripts = scripts or {}
         if settings is None:
-            settings = load_settings({**KEYS, "PAID_PROVIDERS": "all", **env})
+            settings = load_settings({**KEYS, "PAID_PROVIDERS": "all", **GUARD_OFF, **env})
             settings = settings if limited else opened(settings)
         self.clock = VirtualClock(asyncio.get_running_loop())
         self.lines = Lines()
@@ -130,7 +146,8 @@ class House:
             documents=documents or memory_store(self.clock),
         )
         self.fakes = {
-            name: FakeProvider(name, scripts.get(name, lambda _card, _nth: OK)) for name in NAMES
+            name: FakeProvider(name, _judging(scripts.get(name, lambda _card, _nth: OK)))
+            for name in NAMES
         }
         made: dict[str, ChatProvider] = dict(self.fakes)
         self.services.providers.providers.update(made)

@@ -28,6 +28,7 @@ from shared.permits import NONE_ALLOWED, TOO_LARGE, Permit, Refusal
 from shared.pipeline.asking import OWN_PRIORITY, ModelAsker
 from shared.pipeline.routing_state import RoutingState
 from shared.providers.base import ProviderCall
+from shared.telemetry.counters import Counters
 from tests.support.catalog_cards import card as catalog_card
 from tests.support.counting_quotas import CountingQuotas
 from tests.support.fake_provider import OK, SILENT, Act, fails, says
@@ -81,7 +82,8 @@ def asker_of(
     state = RoutingState(
         Catalog(cards, clock, overrides or {}), world.router, lambda _: world.router
     )
-    return ModelAsker(state, world.executor, keys.__contains__, paid.__contains__, clock)
+    counters = Counters(clock)
+    return ModelAsker(state, world.executor, keys.__contains__, paid.__contains__, clock, counters)
 
 
 # ---------------------------------------------------------------------------- who may be asked

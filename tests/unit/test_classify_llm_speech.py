@@ -242,11 +242,6 @@ def test_other_words_are_another_request(one: list[str], other: list[str]) -> No
     assert same == (one == other)
 
 
-@given(st.text(max_size=300))
-def test_a_normal_form_is_its_own(text: str) -> None:
-    assert normal_form(normal_form(text)) == normal_form(text)
-
-
 @pytest.mark.parametrize(
     ("one", "other"),
     [

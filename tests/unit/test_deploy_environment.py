@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import asdict, fields
 
 from infra.package import ROOT
-from shared.config import RuntimeConfig
+from shared.config import Flags, RuntimeConfig
 from shared.settings import PROVIDERS, Settings, load_settings
 
 PAGE = (ROOT / "docs" / "environment.md").read_text(encoding="utf-8")
@@ -101,10 +101,16 @@ def changed_fields(name: str) -> set[str]:
         if field.name not in ("config", "base_config")
         and getattr(plain, field.name) != getattr(told, field.name)
     }
-    return found | {
+    found |= {
         f"config.{field}"
         for field in RuntimeConfig.__struct_fields__
-        if getattr(plain.config, field) != getattr(told.config, field)
+        if field != "flags" and getattr(plain.config, field) != getattr(told.config, field)
+    }
+    # Each flag is a switch of its own.
+    return found | {
+        f"config.flags.{flag}"
+        for flag in Flags.__struct_fields__
+        if getattr(plain.config.flags, flag) != getattr(told.config.flags, flag)
     }
 
 

@@ -17,7 +17,7 @@ from shared.edge.identity import Identity
 from shared.edge.worker import ServiceAccountAuthenticator
 from shared.errors import CapacityExhausted, Forbidden, Queued, QuotaExceeded, Unauthenticated
 from shared.messages import JsonObject
-from shared.model import ModelCard
+from shared.providers.base import ProviderCall
 from tests.support.edge_driver import TOKEN, House, Sent
 from tests.support.fake_provider import OK, Act, fails
 from tests.support.job_world import Gate, JobWorld
@@ -33,7 +33,7 @@ class Full:
     def __init__(self) -> None:
         self.full = True
 
-    def __call__(self, _card: ModelCard, _nth: int) -> Act:
+    def __call__(self, _call: ProviderCall, _nth: int) -> Act:
         return fails(QuotaExceeded, wait_s=8.0) if self.full else OK
 
 

@@ -46,8 +46,7 @@ async def shown(house: House) -> JsonObject:
 async def chain(house: House, model: str = "auto", **codeex: object) -> list[str]:
     """Providers of the plan, in order."""
     body: JsonObject = {"model": model, "messages": [{"role": "user", "content": "Hello!"}]}
-    if codeex:
-        body["codeex"] = {**codeex}  # type: ignore[dict-item]
+    body["codeex"] = {"classifier": "local", **codeex}  # type: ignore[dict-item]
     sent = await house.call("/v1/route", body)
     assert sent.status == 200, sent.body
     return [str(fields(one)["provider"]) for one in items(at(sent.json(), "plan", "chain"))]
