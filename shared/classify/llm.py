@@ -119,7 +119,9 @@ class LlmClassifier:
         found = await self._wait_for(call, key, deadline)
         if found is None or (found.category in _UNSHARED and call.text != text):
             return None
-        return believed(found if mine else replace(found, reason=ALIKE), local)
+        if not mine:
+            return believed(replace(found, reason=ALIKE), local)
+        return replace(believed(found, local), spent=found.spent)
 
     def _recall(self, key: int, text: int) -> Opinion | None:
         known = self._known.get(key)
@@ -181,7 +183,9 @@ class LlmClassifier:
             if error.outcome not in _OF_THE_QUESTION:
                 self._resting[card.id] = self._clock.monotonic() + REST_S
             return None
-        return read(reply.text)
+        found = read(reply.text)
+        spent = reply.usage.prompt_tokens + reply.usage.completion_tokens
+        return None if found is None else replace(found, spent=spent)
 
 
 def fields_for(terms: ClassifierTerms, card: ModelCard) -> JsonObject:

@@ -84,12 +84,14 @@ class Asked(Struct, frozen=True):
 
 
 class Opinion(Struct, frozen=True):
-    """What a model says of a request. ``complexity`` is None where it named none."""
+    """What a model says of a request. ``complexity`` is None where it named none;
+    ``spent``: tokens it took."""
 
     category: Category
     complexity: Complexity | None
     confidence: float
     reason: str
+    spent: int = 0
 
 
 def messages_for(asked: Asked) -> list[JsonObject]:

@@ -26,8 +26,8 @@ class Classification(Struct, frozen=True):
 
     ``confidence`` in [0, 1]; ``tokens`` is an estimate, at least 1; ``language`` is an ISO 639-1
     code or "und"; ``capabilities`` are what a model needs to serve it; ``source`` says who judged:
-    "local", "llm" or
-    "cache" (a model's answer to a similar request).
+    "local", "llm" or "cache" (a model's answer to a similar request). ``spent``: tokens that asking a
+    model took.
     """
 
     category: Category
@@ -39,6 +39,7 @@ class Classification(Struct, frozen=True):
     language: str
     capabilities: frozenset[Capability]
     source: str = "local"
+    spent: int = 0
 
     @property
     def unsure(self) -> bool:
@@ -47,7 +48,7 @@ class Classification(Struct, frozen=True):
 
     def to_json(self) -> JsonObject:
         """The receipt's form (contract, Chat)."""
-        return {
+        shown: JsonObject = {
             "category": self.category.value,
             "confidence": self.confidence,
             "complexity": self.complexity.value,
@@ -56,3 +57,6 @@ class Classification(Struct, frozen=True):
             "language": self.language,
             "tokens": self.tokens,
         }
+        if self.spent:
+            shown["spent_tokens"] = self.spent
+        return shown

@@ -39,6 +39,8 @@ BUDGET_S = 8.0
 RESERVE_S = 0.5
 # A guard that has not answered after so long is not waited for alone (seconds).
 HEDGE_S = 1.5
+# Where guards are at their limits they are asked again after so long (seconds).
+AGAIN_S = 1.0
 # And stands behind the others for so long: it is cut off when another answers, so nobody's health
 # record hears of it, and every text would wait for it anew.
 SLOW_S = 30.0
@@ -73,6 +75,12 @@ class _Guard(Struct, frozen=True):
     room: int
 
 
+class _Silence(Struct):
+    """Why a round brought no verdict. ``full``: a guard was only at its limit."""
+
+    full: bool = False
+
+
 class GuardChain:
     """Judges texts. ``fail_open``: the operator's choice to let by what nobody could judge."""
 
@@ -98,7 +106,13 @@ class GuardChain:
         if known is not None and now < known[0] + REMEMBERED_S:
             return known[1]
         limit = Deadline(self._clock, min(deadline.at - RESERVE_S, now + BUDGET_S))
-        verdict = await self._judged(judged, limit)
+        silence = _Silence()
+        verdict = await self._judged(judged, limit, silence)
+        while verdict is None and silence.full and limit.left() > AGAIN_S:
+            # Every guard is at work for others: capacity of a minute's limit comes back in time.
+            await self._clock.sleep(AGAIN_S)
+            silence = _Silence()
+            verdict = await self._judged(judged, limit, silence)
         if verdict is None:
             if self._fail_open():
                 return Verdict(safe=True, confidence=0.0, scanned=False)
@@ -112,29 +126,31 @@ class GuardChain:
             self._known.popitem(last=False)
         return verdict
 
-    async def _judged(self, judged: Judged, deadline: Deadline) -> Verdict | None:
+    async def _judged(
+        self, judged: Judged, deadline: Deadline, silence: _Silence
+    ) -> Verdict | None:
         chain = self._living(bool(judged.images))
         tokens = estimate_tokens(judged.text)
         fitting = [guard for guard in chain if tokens + _beside(judged) <= guard.room]
         if fitting:
-            verdict = await self._first(fitting, judged, deadline)
+            verdict = await self._first(fitting, judged, deadline, silence)
             if verdict is not None or len(fitting) == len(chain):
                 return verdict
         room = max((guard.room for guard in chain), default=0) - _beside(judged)
         pieces = _pieces(judged, room * CHARACTERS_PER_TOKEN)
         if room <= 0 or not 1 < len(pieces) <= MAX_PIECES:
             return None
-        return await self._in_pieces(pieces, chain, deadline)
+        return await self._in_pieces(pieces, chain, deadline, silence)
 
     async def _in_pieces(
-        self, pieces: list[Judged], chain: list[_Guard], deadline: Deadline
+        self, pieces: list[Judged], chain: list[_Guard], deadline: Deadline, silence: _Silence
     ) -> Verdict | None:
         """Every piece must be judged; the first unsafe one decides."""
         verdicts: list[Verdict] = []
         for start in range(0, len(pieces), AT_ONCE):
             batch = pieces[start : start + AT_ONCE]
             found = await asyncio.gather(
-                *(self._first(_fit(chain, piece), piece, deadline) for piece in batch)
+                *(self._first(_fit(chain, piece), piece, deadline, silence) for piece in batch)
             )
             for verdict in found:
                 if verdict is not None and not verdict.safe:
@@ -146,7 +162,7 @@ class GuardChain:
         return _together(verdicts)
 
     async def _first(
-        self, chain: Sequence[_Guard], judged: Judged, deadline: Deadline
+        self, chain: Sequence[_Guard], judged: Judged, deadline: Deadline, silence: _Silence
     ) -> Verdict | None:
         """The first verdict of a chain. The next guard is asked when one fails or is slow."""
         waiting = list(chain)
@@ -158,7 +174,8 @@ class GuardChain:
                     return None
                 if waiting:
                     guard = waiting.pop(0)
-                    running[asyncio.create_task(self._ask(guard, judged, deadline))] = guard
+                    asking = self._ask(guard, judged, deadline, silence)
+                    running[asyncio.create_task(asking)] = guard
                 done, _ = await asyncio.wait(
                     running,
                     timeout=min(left, HEDGE_S) if waiting else left,
@@ -179,7 +196,9 @@ class GuardChain:
             if running:
                 await asyncio.gather(*running, return_exceptions=True)
 
-    async def _ask(self, guard: _Guard, judged: Judged, deadline: Deadline) -> Verdict | None:
+    async def _ask(
+        self, guard: _Guard, judged: Judged, deadline: Deadline, silence: _Silence
+    ) -> Verdict | None:
         """One guard's verdict; None where it gave none."""
         seen = judged.images if guard.terms.sees_images else ()
         piece = Piece(judged.stage, judged.text, judged.context, seen)
@@ -193,7 +212,8 @@ class GuardChain:
         )
         try:
             reply = await self._asker.ask(question, deadline)
-        except NotAnswered:
+        except NotAnswered as none:
+            silence.full = silence.full or none.full
             return None
         finding = read(reply.text)
         if finding is None:

@@ -57,15 +57,11 @@ class RequestRecord(Struct):
     guard: str = ""
 
     def severity(self) -> str:
-        """ERROR for our failures, WARNING for a deep chain (R5.9), no capacity or a text that no
-        guard has seen, else INFO."""
-        if self.status >= 500:
+        """ERROR for our failures and for a text that was let by unjudged, so that an alert on
+        errors tells of it; WARNING for a deep chain (R5.9) or no capacity; else INFO."""
+        if self.status >= 500 or self.guard == NOT_SCANNED:
             return "ERROR"
-        if (
-            len(self.attempts) - 1 > DEEP_FALLBACK
-            or self.code in _OUR_TROUBLE
-            or self.guard == NOT_SCANNED
-        ):
+        if len(self.attempts) - 1 > DEEP_FALLBACK or self.code in _OUR_TROUBLE:
             return "WARNING"
         return "INFO"
 

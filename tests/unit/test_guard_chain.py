@@ -92,6 +92,25 @@ def test_nobody_answers_in_time_and_nothing_passes() -> None:
     assert caught.value.retry_after
 
 
+def test_guards_at_their_limits_are_asked_again_while_there_is_time() -> None:
+    async def main(clock: Clock) -> None:
+        asker = ScriptedAsker(clock, Said(outcome="capacity"))
+        asker.usual = lambda _: Said(outcome="capacity" if clock.monotonic() < 3 else "")
+        verdict = await GuardChain(asker, clock, lambda: False).judge(
+            text("Hello."), Deadline.after(clock, 50)
+        )
+        assert verdict.safe
+        assert clock.monotonic() == pytest.approx(3.0)
+        asker.usual = Said(outcome="capacity")
+        with pytest.raises(SafetyUnavailable):
+            await GuardChain(asker, clock, lambda: False).judge(
+                text("Hello."), Deadline.after(clock, 50)
+            )
+        assert clock.monotonic() < 3.0 + 8.5
+
+    on_virtual(main)
+
+
 @pytest.mark.parametrize("seconds", [1.0, 3.0, 50.0])
 def test_silent_guards_end_before_the_deadline(seconds: float) -> None:
     async def main(clock: Clock) -> None:
