@@ -26,8 +26,8 @@ class Classification(Struct, frozen=True):
 
     ``confidence`` in [0, 1]; ``tokens`` is an estimate, at least 1; ``language`` is an ISO 639-1
     code or "und"; ``capabilities`` are what a model needs to serve it; ``source`` says who judged:
-    "local", "llm" or "cache" (a model's answer to a similar request). ``spent``: tokens that asking a
-    model took.
+    "local", "llm" or "cache" (a model's answer to a similar request). ``spent``: tokens that asking
+    a model took.
     """
 
     category: Category

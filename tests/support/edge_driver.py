@@ -117,7 +117,7 @@ class House:
     everything safe and simple. Nobody's limit holds, unless there are ``settings``, taken as they
     are, or ``limited``, which keeps the environment's. ``authenticator``: who is let in beside API
     keys (None: ``OneUser``). ``documents``: the store it shares with others, whose ``seed``
-    differs.
+    differs. ``own_guards``: the scripts answer as guards too.
     """
 
     def __init__(
@@ -129,6 +129,7 @@ class House:
         limited: bool = False,
         documents: DocumentStore | None = None,
         seed: int = 7,
+        own_guards: bool = False,
         **env: str,
     ) -> None:
         scripts = scripts or {}
@@ -146,8 +147,9 @@ class House:
             documents=documents or memory_store(self.clock),
         )
         self.fakes = {
-            name: FakeProvider(name, _judging(scripts.get(name, lambda _card, _nth: OK)))
+            name: FakeProvider(name, script if own_guards else _judging(script))
             for name in NAMES
+            for script in [scripts.get(name, lambda _card, _nth: OK)]
         }
         made: dict[str, ChatProvider] = dict(self.fakes)
         self.services.providers.providers.update(made)
