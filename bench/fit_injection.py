@@ -28,9 +28,9 @@ OUT = Path(__file__).parent.parent / "shared" / "safety" / "injection_weights.js
 ROUNDS, STEPS, RATE = 5, 30, 0.3
 PULL = 1.0  # towards the start, in texts
 FAR, FORM = 0.3, 0.8  # of what a feature says when it is near; of every form
-# Chosen on the training rows, each judged by a model that had not seen it: above it are 6 % of
-# those written to look like an attack, and 1.5 % of ordinary prompts and pages.
-THRESHOLD = 0.65
+# Chosen on the training rows, each judged by a model that had not seen it: above it are 7 % of
+# those written to look like an attack, and 3 % of ordinary prompts, pages and sources.
+THRESHOLD = 0.5
 SEED = 5
 DRAWN = 12  # texts of each template
 
@@ -40,6 +40,7 @@ STARTS: dict[str, dict[str, float]] = json.loads(
 )
 # Concepts that may speak against an attack.
 CALM = frozenset({"TOPIC", "ME", "ASK"})
+CODE = "form:code"
 
 Features = frozenset[str]
 
@@ -65,7 +66,7 @@ def features(text: str) -> list[Features]:
 def start(name: str) -> float:
     """The weight a feature has before anything is known of it."""
     if name.startswith("form:"):
-        return FORM
+        return 0.0 if name == CODE else FORM
     parts = re.split("[<>~]", name)
     other = parts[1] if len(parts) == 2 else ""
     return STARTS[parts[0]].get(other, 0.0) * (FAR if "~" in name else 1.0)
@@ -73,7 +74,7 @@ def start(name: str) -> float:
 
 def calm(name: str) -> bool:
     """Whether a feature may speak for an ordinary request."""
-    return not CALM.isdisjoint(re.split("[<>~]", name))
+    return name == CODE or not CALM.isdisjoint(re.split("[<>~]", name))
 
 
 def ordinary() -> list[Row]:

@@ -118,6 +118,14 @@ _FORMS: tuple[tuple[str, str, tuple[str, ...], bool, str], ...] = (
         r"(?:[pP]rompt|PROMPT)",
     ),
     (
+        "code",  # speaks for an ordinary request
+        "(={;",
+        ("def ", "class ", "function", "const ", "let ", "var ", "import ", "public ", "SELECT "),
+        False,
+        r"(?:^|\n|[`:]\s?)\s{0,20}(?:def|class|function|const|let|var|import|public|SELECT)\b"
+        r"[^\n]{0,200}[(){};=]",
+    ),
+    (
         "tool_call",
         "|/",
         ("rm -rf", "curl ", "wget "),

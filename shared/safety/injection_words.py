@@ -101,6 +101,9 @@ def lexicon() -> Lexicon:
             key = max(parts, key=lambda part: (part not in everywhere, len(part)))
             by_key = phrases.setdefault(key, {})
             by_key[parts] = by_key.get(parts, 0) | 1 << bit
+    for word in words:
+        if len(word) >= _STEM:
+            words[word] |= stems.get(word[:_STEM], 0)
     signs = [sign for concept in concepts.values() for sign in concept.signs]
     anchored = sum(1 << bit for bit, name in enumerate(concepts) if name in ANCHORS)
     telling = {

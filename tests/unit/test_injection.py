@@ -68,8 +68,8 @@ def test_the_rows_of_this_project_are_told_apart() -> None:
     rows = load()
     caught = [detect_injection(row.text).flagged for row in rows if row.attack]
     blocked = [detect_injection(row.text).flagged for row in rows if not row.attack]
-    assert sum(caught) / len(caught) >= 0.6
-    assert sum(blocked) / len(blocked) <= 0.04
+    assert sum(caught) / len(caught) > 0.8
+    assert sum(blocked) / len(blocked) <= 0.06
 
 
 @given(st.text(max_size=300))
