@@ -37,6 +37,15 @@ for (const colorScheme of ["light", "dark"]) {
       await ask(page, "limited");
       await answer(page, "failed");
       await check("error");
+      await ask(page, "masked");
+      await answer(page);
+      await page.locator(".receipt summary").last().click();
+      await check("safety in the receipt");
+      await ask(page, "unscanned");
+      await answer(page);
+      await ask(page, "hurt");
+      await answer(page, "failed");
+      await check("refusal");
       await ask(page, "queue");
       await page.getByRole("region", { name: "Waiting in line" }).waitFor();
       await check("queued");

@@ -24,6 +24,9 @@ export function problemIn(body: unknown): Problem | undefined {
     param: text(error.param),
     provider: text(error.provider),
     requestId: text(error.request_id),
+    category: text(error.category),
+    severity: text(error.severity),
+    stage: text(error.stage),
     retryAfter: Number.isFinite(wait) ? wait : undefined,
   };
 }
@@ -99,10 +102,8 @@ export function advice(problem: Problem): string {
       return "Send fewer or smaller images, or start a new chat.";
     case "deadline_exceeded":
       return "Try again, or ask for a shorter answer.";
-    case "content_filter":
-    case "safety_violation":
-    case "injection_detected":
-      return "Rephrase the request. It is not sent to another provider to get around a refusal.";
+    case "safety_unavailable":
+      return "Nothing is answered unchecked. This usually passes within moments.";
     case "invalid_request":
     case "unsupported_media":
       return problem.param ? `The field at fault is ${problem.param}.` : "Change the request.";

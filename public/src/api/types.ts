@@ -65,6 +65,32 @@ export interface ChainEntry {
   status?: string;
 }
 
+/** What a guard says of a message or an answer. */
+export interface Verdict {
+  safe: boolean;
+  category?: string | null;
+  severity?: string | null;
+  confidence?: number;
+  /** The guard's id; null where nobody was asked. */
+  model?: string | null;
+  /** false: let by without a judgement. */
+  scanned?: boolean;
+}
+
+/** What safety did for one request. */
+export interface Safety {
+  input?: Verdict | null;
+  output?: Verdict | null;
+  calls?: number;
+  /** What the guards' own calls took. */
+  spent_tokens?: number;
+  /** Milliseconds to the message's verdict. */
+  guard_ms?: number;
+  images?: "seen" | "unseen" | null;
+  injection?: { score: number; flagged: boolean } | null;
+  personal?: { mode: "flag" | "redact" | "block"; found: Record<string, number> } | null;
+}
+
 /** The receipt: the `codeex` object of an answer. */
 export interface Receipt {
   request_id?: string;
@@ -78,7 +104,12 @@ export interface Receipt {
   routing?: { reason?: string; chain?: ChainEntry[]; attempts?: Attempt[] };
   warnings?: string[];
   timings_ms?: Record<string, number>;
+  /** unguarded, checked or not_scanned. */
   guard?: string;
+  /** How many tokens the guards judged. */
+  guarded_tokens?: number;
+  /** null: guard and screens are off. */
+  safety?: Safety | null;
 }
 
 /** What went wrong, in the server's words where it had any. */
@@ -89,6 +120,10 @@ export interface Problem {
   param?: string;
   provider?: string;
   requestId?: string;
+  /** Of a refusal: why, how grave, and of which side (input or output). */
+  category?: string;
+  severity?: string;
+  stage?: string;
   /** Seconds until a new attempt makes sense. */
   retryAfter?: number;
   /** The same as Unix milliseconds, so that it still holds after a reload. */

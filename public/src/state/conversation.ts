@@ -1,6 +1,7 @@
 // The conversation: turns in memory, kept in localStorage, and their form on the wire.
 import type { Job } from "../api/jobs.ts";
 import type { ImagePart, Problem, Receipt, TextPart, ToolCall, Usage, WireMessage } from "../api/types.ts";
+import { refusedMessage } from "../safety.ts";
 import { createStore, load, save } from "./store.ts";
 
 export interface Picture {
@@ -118,9 +119,23 @@ export function bringBack(): void {
   keepConversation();
 }
 
-/** The turns as OpenAI messages. Answers without content, and pictures no longer held, are left out. */
+/** The message that an answer answers. */
+export function questionOf(answerId: string): UserTurn | undefined {
+  const { turns } = conversation.get();
+  const before = turns.slice(0, turns.findIndex((turn) => turn.id === answerId));
+  return before.findLast((turn) => turn.role === "user");
+}
+
+/**
+ * The turns as OpenAI messages. Answers without content, pictures no longer held and messages that
+ * were refused are left out: as history they would reach a model all the same.
+ */
 export function toMessages(turns: Turn[]): WireMessage[] {
-  return turns.flatMap((turn) => (turn.role === "user" ? [userMessage(turn)] : answerMessages(turn)));
+  return turns.flatMap((turn, at) => {
+    if (turn.role === "assistant") return answerMessages(turn);
+    const next = turns[at + 1];
+    return next?.role === "assistant" && refusedMessage(next.problem) ? [] : [userMessage(turn)];
+  });
 }
 
 function userMessage(turn: UserTurn): WireMessage {

@@ -2,12 +2,15 @@
 import { useState } from "preact/hooks";
 import { regenerate } from "../chat.ts";
 import { duration } from "../format.ts";
+import { isRefusal } from "../safety.ts";
 import type { AnswerTurn, RanTool } from "../state/conversation.ts";
+import { Blocked } from "./Blocked.tsx";
 import { ErrorCard } from "./ErrorCard.tsx";
 import { Chevron, Retry, Tool } from "./icons.tsx";
 import { Markdown } from "./Markdown.tsx";
 import { CopyButton } from "./parts.tsx";
 import { Receipt } from "./Receipt.tsx";
+import { SafetyLines } from "./Safety.tsx";
 import { InLine, OnItsWay } from "./Waiting.tsx";
 
 export function Answer(props: { turn: AnswerTurn; last: boolean; busy: boolean }) {
@@ -29,7 +32,8 @@ export function Answer(props: { turn: AnswerTurn; last: boolean; busy: boolean }
       {turn.finishReason === "length" && (
         <p class="note">The answer reached its token limit. Raise max tokens to get more.</p>
       )}
-      {turn.problem && <ErrorCard problem={turn.problem} />}
+      {turn.receipt && <SafetyLines receipt={turn.receipt} />}
+      {turn.problem && (isRefusal(turn.problem) ? <Blocked turn={turn} problem={turn.problem} last={last} busy={busy} /> : <ErrorCard problem={turn.problem} />)}
       {!growing && turn.state !== "queued" && (
         <div class="foot-row">
           {turn.receipt && <Receipt turn={turn} receipt={turn.receipt} />}

@@ -23,7 +23,7 @@ const TITLES: Record<string, string> = {
   broken_stream: "The answer was damaged",
   offline: "Offline",
   unreachable: "No connection",
-  content_filter: "Refused by the provider",
+  safety_unavailable: "No safety guard could be reached",
   invalid_request: "The request is not valid",
 };
 
@@ -54,15 +54,23 @@ export function ErrorCard(props: { problem: Problem; onRetry?: () => void }) {
           <button type="button" class="button" onClick={() => show("models")}>Choose a model</button>
         )}
       </p>
-      <p class="foot">
-        <code>{problem.code}{problem.status ? ` · ${problem.status}` : ""}</code>
-        {problem.requestId && (
-          <span class="id">
-            <code>{problem.requestId}</code>
-            <CopyButton small text={() => problem.requestId ?? ""} label="Copy request id" />
-          </span>
-        )}
-      </p>
+      <Foot problem={problem} />
     </div>
+  );
+}
+
+/** What to look for in the log. */
+export function Foot(props: { problem: Problem }) {
+  const { code, status, requestId } = props.problem;
+  return (
+    <p class="foot">
+      <code>{code}{status ? ` · ${status}` : ""}</code>
+      {requestId && (
+        <span class="id">
+          <code>{requestId}</code>
+          <CopyButton small text={() => requestId} label="Copy request id" />
+        </span>
+      )}
+    </p>
   );
 }

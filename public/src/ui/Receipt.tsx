@@ -7,6 +7,7 @@ import { useStore } from "../state/store.ts";
 import { duration, words } from "../format.ts";
 import { Chevron, Warning } from "./icons.tsx";
 import { CopyButton, Provider } from "./parts.tsx";
+import { SafetySection } from "./Safety.tsx";
 
 export function Receipt(props: { turn: AnswerTurn; receipt: Data }) {
   const { turn, receipt } = props;
@@ -32,6 +33,7 @@ export function Receipt(props: { turn: AnswerTurn; receipt: Data }) {
         {receipt.classification?.category && (
           <span class="category">{words(receipt.classification.category)}</span>
         )}
+        {receipt.guard === "not_scanned" && <span class="guard" data-guard="not_scanned">not scanned</span>}
         <span class="figures">
           <span>{duration(total)}</span>
           <span class={failed > 0 ? "fell" : ""}>
@@ -45,11 +47,19 @@ export function Receipt(props: { turn: AnswerTurn; receipt: Data }) {
         <Warnings warnings={receipt.warnings ?? []} />
         {attempts.length > 0 && <Attempts attempts={attempts} name={name} />}
         <Chain receipt={receipt} name={name} />
+        <SafetySection receipt={receipt} name={name} />
         <Figures turn={turn} receipt={receipt} />
       </div>
     </details>
   );
 }
+
+/** Who sorted the request into its category. */
+const SOURCES: Record<string, string> = {
+  local: "by the local classifier",
+  llm: "by a model that was asked",
+  cache: "as a model said of a similar request",
+};
 
 function Why(props: { receipt: Data }) {
   const found = props.receipt.classification;
@@ -61,7 +71,7 @@ function Why(props: { receipt: Data }) {
           <strong>{words(found.category)}</strong>
           {typeof found.confidence === "number" && <span>{Math.round(found.confidence * 100)} % sure</span>}
           {found.complexity && <span>{words(found.complexity)} complexity</span>}
-          {found.source && <span>by the {words(found.source)} classifier</span>}
+          {found.source && <span>{SOURCES[found.source] ?? `by the ${words(found.source)} classifier`}</span>}
         </p>
       )}
       {found?.reasoning && <p>Why this category: {found.reasoning}</p>}
@@ -179,11 +189,6 @@ function Figures(props: { turn: AnswerTurn; receipt: Data }) {
         ))}
       </dl>
       <p class="foot">
-        {receipt.guard && (
-          <span class="guard" title={receipt.guard === "unguarded" ? "No safety guard looked at this request or its answer." : undefined}>
-            {receipt.guard}
-          </span>
-        )}
         {id && (
           <span class="id">
             <code>{id}</code>

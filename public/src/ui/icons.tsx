@@ -96,6 +96,7 @@ export const Search = icon(
   </>,
 );
 export const Warning = icon(<path d="M10 3.5 17.5 16h-15L10 3.5ZM10 8.5v3.5M10 14v.01" />);
+export const Shield = icon(<path d="M10 3 4 5.5v4c0 3.7 2.5 6.3 6 7.5 3.5-1.2 6-3.8 6-7.5v-4L10 3Z" />);
 export const Tool = icon(<path d="M12.5 3.5a4 4 0 0 0-3.8 5.3L3.5 14l2.5 2.5 5.2-5.2a4 4 0 0 0 5.3-3.8l-2.3 1.3-2-2L13.5 4.5Z" />);
 
 /** The mark: one line in, three ways on, one of them taken. */

@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { mockAdmin } from "./mock_admin.mjs";
+import { SAFETY_REFUSALS, safetyScripts } from "./mock_safety.mjs";
 
 const dist = fileURLToPath(new URL("../../../public/dist", import.meta.url));
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
@@ -127,6 +128,7 @@ const SCRIPTS = {
     );
   },
 };
+Object.assign(SCRIPTS, safetyScripts({ chunk, event, receipt: (more) => receipt(answered, more), errorBody }));
 for (const name of ["queue", "patient"]) SCRIPTS[name].waits = true; // no provider was chosen yet
 const refused = [429, errorBody("rate_limited", "Your limit of 10 a minute is used up.")];
 const REFUSALS = {
@@ -134,6 +136,7 @@ const REFUSALS = {
   unauthorized: [401, errorBody("unauthenticated", "The token is not valid."), {}],
   limited: [429, errorBody("rate_limited", "Your limit of 60 a minute is used up."), { "Retry-After": "2" }],
   missing: [404, errorBody("model_not_found", "No model 'nope'.", { param: "model" }), {}],
+  ...SAFETY_REFUSALS(errorBody),
   html: [502, "<h1>Bad gateway</h1>", { "Content-Type": "text/html" }],
 };
 
