@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from shared.asking import Asker, NotAnswered, Question, Reply
 from shared.clock import Clock, Deadline
-from shared.errors import SafetyUnavailable
+from shared.errors import CapacityExhausted, SafetyUnavailable
 from shared.messages import JsonObject
 from shared.model import ModelCard
 from shared.safety.guard_data import GuardTerms, guards, policy_tokens
@@ -41,6 +41,8 @@ RESERVE_S = 0.5
 HEDGE_S = 1.5
 # Where guards are at their limits they are asked again after so long (seconds).
 AGAIN_S = 1.0
+# And when they still are in the end, a client is told to come again after so long.
+FULL_S = 15.0
 # And stands behind the others for so long: it is cut off when another answers, so nobody's health
 # record hears of it, and every text would wait for it anew.
 SLOW_S = 30.0
@@ -76,9 +78,11 @@ class _Guard(Struct, frozen=True):
 
 
 class _Silence(Struct):
-    """Why a round brought no verdict. ``full``: a guard was only at its limit."""
+    """Why a round brought no verdict. ``full``: a guard was only at its limit; ``broken``: one
+    failed otherwise."""
 
     full: bool = False
+    broken: bool = False
 
 
 class GuardChain:
@@ -97,8 +101,8 @@ class GuardChain:
     async def judge(self, judged: Judged, deadline: Deadline) -> Verdict:
         """The verdict. ``safe`` is False for whatever a guard calls unsafe.
 
-        Raises ``SafetyUnavailable`` where no guard gave one; with ``fail_open`` a verdict that is
-        not ``scanned`` instead.
+        Raises ``SafetyUnavailable`` where no guard gave one, and ``CapacityExhausted`` where all of
+        them were only at their limits; with ``fail_open`` a verdict that is not ``scanned``.
         """
         key = _key(judged)
         known = self._known.get(key)
@@ -116,6 +120,12 @@ class GuardChain:
         if verdict is None:
             if self._fail_open():
                 return Verdict(safe=True, confidence=0.0, scanned=False)
+            if silence.full and not silence.broken:
+                raise CapacityExhausted(
+                    "every safety guard is at its limit, so this could not be judged yet; try "
+                    "again in a moment",
+                    retry_after=FULL_S,
+                )
             raise SafetyUnavailable(
                 "no safety guard could judge this, so it was not answered; try again in a moment",
                 retry_after=5.0,
@@ -214,9 +224,11 @@ class GuardChain:
             reply = await self._asker.ask(question, deadline)
         except NotAnswered as none:
             silence.full = silence.full or none.full
+            silence.broken = silence.broken or not none.full
             return None
         finding = read(reply.text)
         if finding is None:
+            silence.broken = True
             return None
         return _verdict(finding, reply, judged, bool(seen))
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.asking import Question
 from shared.clock import Clock, Deadline
-from shared.errors import SafetyUnavailable
+from shared.errors import CapacityExhausted, SafetyUnavailable
 from shared.messages import JsonObject
 from shared.safety.guard import HEDGE_S, OVERLAP, SLOW_S, GuardChain, Judged
 from shared.safety.guard_data import guards, hazards, policy_tokens
@@ -102,7 +102,7 @@ def test_guards_at_their_limits_are_asked_again_while_there_is_time() -> None:
         assert verdict.safe
         assert clock.monotonic() == pytest.approx(3.0)
         asker.usual = Said(outcome="capacity")
-        with pytest.raises(SafetyUnavailable):
+        with pytest.raises(CapacityExhausted):
             await GuardChain(asker, clock, lambda: False).judge(
                 text("Hello."), Deadline.after(clock, 50)
             )
