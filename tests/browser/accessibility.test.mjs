@@ -70,6 +70,11 @@ for (const colorScheme of ["light", "dark"]) {
       for (const row of await page.locator(".provider-row summary").all()) await row.click();
       for (const row of await page.locator(".in-force summary").all()) await row.click();
       await check("all open");
+      await page.getByRole("button", { name: /^Only user k/ }).first().click();
+      await page.getByRole("button", { name: /^All users again/ }).waitFor();
+      await page.locator(".violations").getByLabel("Category").selectOption("SELF_HARM");
+      await page.getByText("No refusal fits these filters.").or(page.getByText(/\d shown, all there are/)).waitFor();
+      await check("refusals of one user");
       await page.getByRole("textbox", { name: "Change it" }).fill('{"nope": 1, "client_limits": {"user_rpm": null}}');
       await page.getByRole("button", { name: "Store 2 changes" }).click();
       await page.getByRole("alert").waitFor();

@@ -8,6 +8,7 @@ import { History } from "./History.tsx";
 import { isStored, leaves } from "./patch.ts";
 import { PatchEditor, Refusal } from "./PatchEditor.tsx";
 import { Nothing, Panel } from "./pieces.tsx";
+import { Screens } from "./Screens.tsx";
 import { object, type Config, type Loose } from "./shapes.ts";
 import { known, patchConfig, problemFrom } from "./state.ts";
 
@@ -24,6 +25,7 @@ export function Configuration() {
         <>
           {config.problems.length > 0 && <Unusable problems={config.problems} />}
           <Flags config={config} />
+          <Screens config={config} />
           <div class="halves">
             <InForce config={config} />
             <PatchEditor config={config} />

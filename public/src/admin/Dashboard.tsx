@@ -10,12 +10,14 @@ import { SignIn } from "../ui/SignIn.tsx";
 import { Capacity } from "./Capacity.tsx";
 import { Configuration } from "./Configuration.tsx";
 import { JobsView } from "./JobsView.tsx";
+import { SafetyPanel } from "./SafetyPanel.tsx";
 import { useNow } from "./pieces.tsx";
 import { keepCurrent, known, refresh } from "./state.ts";
 import { StoreOperations } from "./StoreOperations.tsx";
 import { Summary } from "./Summary.tsx";
 import { Traffic } from "./Traffic.tsx";
 import { Trouble } from "./Trouble.tsx";
+import { renew } from "./violations.ts";
 
 export function Dashboard() {
   const { window: open } = useStore(view);
@@ -51,6 +53,7 @@ function Figures() {
           <StoreOperations />
         </div>
       </div>
+      <SafetyPanel />
       <Configuration />
     </>
   );
@@ -84,7 +87,7 @@ function Freshness() {
   const now = useNow(1000);
   const again = async () => {
     setReading(true);
-    await refresh();
+    await Promise.all([refresh(), renew()]);
     setReading(false);
   };
   return (

@@ -10,6 +10,7 @@ const EXAMPLES: readonly (readonly [string, object])[] = [
   ["Limit a provider", { limits: { groq: { rpm: 20 } } }],
   ["Switch off a model", { models: { "groq-gpt-oss-20b": { enabled: false } } }],
   ["Requests per user", { client_limits: { user_rpm: 20 } }],
+  ["Report personal data only", { safety: { pii: "flag" } }],
 ];
 
 export function PatchEditor(props: { config: Config }) {

@@ -4,7 +4,8 @@ import { providerName } from "../state/catalog.ts";
 import { useStore } from "../state/store.ts";
 import { groups } from "./groups.ts";
 import { anyUsed, totals } from "./figures.ts";
-import { levelOf } from "./pieces.tsx";
+import { levelOf, Tile } from "./pieces.tsx";
+import { safetyOf, spanOfSafety } from "./safety.ts";
 import { known } from "./state.ts";
 
 export function Summary() {
@@ -14,6 +15,7 @@ export function Summary() {
   const own = hours !== null && !anyUsed(hours) && now !== null && anyUsed([now]);
   const span = own ? "this instance" : "24 h";
   const sum = hours && totals((own ? [now] : hours).flatMap((hour) => hour.categories));
+  const { notScanned } = safetyOf(spanOfSafety(hours, now).hours);
   const closed = quotas?.filter((quota) => quota.closed && quota.model === null).length ?? 0;
   return (
     <dl class="tiles">
@@ -27,16 +29,7 @@ export function Summary() {
       <Tile name={`Requests, ${span}`} value={sum ? compact(sum.requests) : "–"} about={sum ? `${compact(sum.answered)} answered` : ""} />
       <Tile name="Answered" value={sum ? percent(sum.answered, sum.requests) : "–"} about={`of the requests, ${span}`} />
       <Tile name="Fallbacks" value={sum ? percent(sum.fallbacks, sum.requests) : "–"} about="needed more than one attempt" />
+      {notScanned > 0 && <Tile name="Not scanned" value={compact(notScanned)} about="no guard could look at them" level="alert" />}
     </dl>
-  );
-}
-
-function Tile(props: { name: string; value: string; about: string; level?: string }) {
-  return (
-    <div data-level={props.level}>
-      <dt>{props.name}</dt>
-      <dd class="value">{props.value}</dd>
-      <dd class="about">{props.about || "\u00a0"}</dd>
-    </div>
   );
 }

@@ -1,9 +1,10 @@
 // What went through: by the hour, by category, by provider.
 import { useState } from "preact/hooks";
-import { compact, duration, percent, whole, words } from "../format.ts";
+import { duration, percent, whole, words } from "../format.ts";
 import { useStore } from "../state/store.ts";
 import { Provider, Segments } from "../ui/parts.tsx";
 import { anyUsed, byCategory, byIncident, byProvider, slots, totals, type Slot } from "./figures.ts";
+import { HourChart } from "./HourChart.tsx";
 import { Nothing, Panel, Table, useNow } from "./pieces.tsx";
 import type { Hour } from "./shapes.ts";
 import { known } from "./state.ts";
@@ -45,52 +46,18 @@ export function Traffic() {
   );
 }
 
-const WIDTH = 480;
-const HEIGHT = 96;
-const STEP = WIDTH / 24;
-
-/** Requests an hour; each bar is what the first choice answered, what another did, and what nobody did. */
-function Chart(props: { slots: Slot[] }) {
-  const highest = Math.max(1, ...props.slots.map((slot) => slot.requests));
-  const peak = props.slots.find((slot) => slot.requests === highest);
-  const said = peak
-    ? `Requests an hour over the last day. Highest: ${whole(highest)} in the hour from ${clock(peak.hour)} UTC.`
-    : "Requests an hour over the last day: none.";
-  return (
-    <figure class="chart">
-      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label={said}>
-        {props.slots.map((slot, at) => {
-          const unit = HEIGHT / highest;
-          const heights = [slot.primary, slot.rescued, slot.unanswered].map((count) => count * unit);
-          let top = HEIGHT;
-          return (
-            <g key={slot.key}>
-              <title>{`${clock(slot.hour)} UTC: ${whole(slot.requests)} requests, ${whole(slot.rescued)} by another model, ${whole(slot.unanswered)} unanswered`}</title>
-              <rect class="slot" x={at * STEP} y={0} width={STEP} height={HEIGHT} />
-              {heights.map((height, index) => {
-                top -= height;
-                return height > 0 && (
-                  <rect key={index} class={KINDS[index]?.[0]} x={at * STEP + STEP * 0.14} y={top} width={STEP * 0.72} height={height} />
-                );
-              })}
-            </g>
-          );
-        })}
-      </svg>
-      <p class="axis" aria-hidden="true">
-        {props.slots.filter((_, at) => at % 6 === 0).map((slot) => <span key={slot.key}>{clock(slot.hour)}</span>)}
-        <span>UTC</span>
-      </p>
-      <figcaption>
-        {KINDS.map(([name, label]) => <span key={name} class={`key ${name}`}>{label}</span>)}
-        <span class="peak">highest {compact(peak ? highest : 0)} an hour</span>
-      </figcaption>
-    </figure>
-  );
-}
-
 const KINDS = [["primary", "first choice"], ["rescued", "another model"], ["unanswered", "unanswered"]] as const;
-const clock = (hour: number): string => `${String(hour).padStart(2, "0")}:00`;
+
+/** What the first choice answered, what another did, and what nobody did. */
+function Chart(props: { slots: Slot[] }) {
+  const bars = props.slots.map((slot) => ({
+    key: slot.key,
+    hour: slot.hour,
+    parts: [slot.primary, slot.rescued, slot.unanswered],
+    about: `${whole(slot.requests)} requests, ${whole(slot.rescued)} by another model, ${whole(slot.unanswered)} unanswered`,
+  }));
+  return <HourChart what="Requests" bars={bars} kinds={KINDS} />;
+}
 
 function Categories(props: { hours: Hour[] }) {
   const rows = byCategory(props.hours);

@@ -1,4 +1,5 @@
 // Sums and rates of the traffic figures.
+import { isSafety } from "./safety.ts";
 import type { Attempts, CategoryFigures, Hour } from "./shapes.ts";
 
 export interface Totals {
@@ -53,11 +54,11 @@ export function byProvider(hours: Hour[]): (Attempts & { name: string })[] {
   return [...found].map(([name, each]) => ({ name, ...each })).sort((a, b) => b.requests - a.requests);
 }
 
-/** What happened to callers over several hours, the most frequent first. */
+/** What happened to callers over several hours, the most frequent first; safety has a panel of its own. */
 export function byIncident(hours: Hour[]): { name: string; count: number }[] {
   const found = new Map<string, number>();
   for (const { incidents } of hours) {
-    for (const [name, count] of incidents) found.set(name, (found.get(name) ?? 0) + count);
+    for (const [name, count] of incidents) if (!isSafety(name)) found.set(name, (found.get(name) ?? 0) + count);
   }
   return [...found].map(([name, count]) => ({ name, count })).sort((a, b) => b.count - a.count);
 }
@@ -78,16 +79,21 @@ export interface Slot {
   unanswered: number;
 }
 
+/** The last 24 hours up to `now`, oldest first: their keys, and their UTC hours of the day. */
+export const lastDay = (now: Date): { key: string; hour: number }[] =>
+  Array.from({ length: 24 }, (_, at) => {
+    const time = new Date(now.getTime() - (23 - at) * 3_600_000);
+    return { key: time.toISOString().slice(0, 13).replace(/\D/g, ""), hour: time.getUTCHours() };
+  });
+
 /** The last 24 hours up to `now`, quiet ones included. */
 export function slots(hours: Hour[], now: Date): Slot[] {
   const byKey = new Map(hours.map((hour) => [hour.hour, totals(hour.categories)]));
-  return Array.from({ length: 24 }, (_, at) => {
-    const time = new Date(now.getTime() - (23 - at) * 3_600_000);
-    const key = time.toISOString().slice(0, 13).replace(/\D/g, "");
+  return lastDay(now).map(({ key, hour }) => {
     const { requests, answered, primary } = byKey.get(key) ?? ZERO;
     return {
       key,
-      hour: time.getUTCHours(),
+      hour,
       requests,
       primary,
       rescued: Math.max(0, answered - primary),

@@ -44,6 +44,17 @@ export function Bar(props: { share: number; level: Level }) {
   );
 }
 
+/** A figure to see first, in a list of class `tiles`. */
+export function Tile(props: { name: string; value: string; about: string; level?: string }) {
+  return (
+    <div data-level={props.level}>
+      <dt>{props.name}</dt>
+      <dd class="value">{props.value}</dd>
+      <dd class="about">{props.about || "\u00a0"}</dd>
+    </div>
+  );
+}
+
 /** Before anything was read, or when there is nothing. */
 export const Nothing = (props: { children: ComponentChildren }) => <p class="note nothing">{props.children}</p>;
 

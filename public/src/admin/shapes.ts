@@ -76,7 +76,7 @@ export interface Hour {
   hour: string;
   categories: CategoryFigures[];
   providers: Map<string, Attempts>;
-  /** What happened to callers before a model was asked, by its name: `blocked`, `captcha_cleared`. */
+  /** What happened to callers and what safety did, by its name: `blocked`, `guard_checks`. */
   incidents: Map<string, number>;
 }
 
@@ -108,15 +108,15 @@ export type Loose = Record<string, unknown>;
 
 export const object = (value: unknown): Loose =>
   typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Loose) : {};
-const list = (value: unknown): Loose[] => (Array.isArray(value) ? value.map(object) : []);
-const text = (value: unknown): string =>
+export const list = (value: unknown): Loose[] => (Array.isArray(value) ? value.map(object) : []);
+export const text = (value: unknown): string =>
   typeof value === "string" ? value : typeof value === "number" ? String(value) : "";
 const number = (value: unknown): number => (typeof value === "number" && Number.isFinite(value) ? value : 0);
 const texts = (value: unknown): string[] => (Array.isArray(value) ? value.map(text).filter(Boolean) : []);
 const numberOrNull = (value: unknown): number | null => (typeof value === "number" ? value : null);
 
 /** Unix seconds or an ISO time, as Unix milliseconds. */
-function moment(value: unknown): number | null {
+export function moment(value: unknown): number | null {
   const time = typeof value === "number" ? value * 1000 : Date.parse(text(value));
   return Number.isNaN(time) ? null : time;
 }

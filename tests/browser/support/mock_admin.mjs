@@ -1,4 +1,5 @@
-// The admin API with figures that a test can set: quotas, jobs, traffic, configuration, store operations.
+// The admin API with figures that a test can set: quotas, jobs, traffic, safety, configuration, store operations.
+import { refusals, safetyIncidents, violationPage } from "./mock_violations.mjs";
 
 const quota = (provider, model, limits, used, utilization, more = {}) => ({
   provider, model, limits, day_reset: "America/Los_Angeles",
@@ -68,7 +69,7 @@ const HOURS = () =>
         SIMPLE: category(30, 30, 1, 29),
         VISION_IN: category(6, 6, 0, 6),
       },
-      incidents: bad ? { blocked: 3, captcha_cleared: 1 } : {},
+      incidents: { ...(bad && { blocked: 3, captcha_cleared: 1 }), ...safetyIncidents(back) },
     };
   });
 
@@ -108,7 +109,7 @@ export function mergePatch(target, patch) {
 /** The admin side of the mock. `state` may be changed by a test; `answer` returns [status, body]. */
 export function mockAdmin() {
   const state = {
-    quotas: quotas(), jobs: JOBS(), hours: HOURS(), asked: [], refuse: null, problems: [],
+    quotas: quotas(), jobs: JOBS(), hours: HOURS(), now: NOW, violations: refusals(), asked: [], refuse: null, problems: [],
     versions: [
       { version: 2, changed_at: "2026-11-25T16:20:00Z", changed_by: "ops", patch: { limits: { google: { rpm: 15 } } }, stored: { limits: { google: { rpm: 15 } }, client_limits: { user_rpm: 12 } } },
       { version: 1, changed_at: "2026-11-24T09:00:00Z", changed_by: "admin", patch: { client_limits: { user_rpm: 12 } }, stored: { client_limits: { user_rpm: 12 } } },
@@ -136,7 +137,8 @@ export function mockAdmin() {
       case "GET health": return [200, { data: HEALTH }];
       case "GET jobs": return [200, state.jobs];
       case "GET store-operations": return [200, OPERATIONS];
-      case "GET stats": return [200, { data: state.hours.slice(-Number(query.get("hours"))), now: NOW }];
+      case "GET stats": return [200, { data: state.hours.slice(-Number(query.get("hours"))), now: state.now }];
+      case "GET violations": return [200, violationPage(state.violations, query)];
       case "GET config": return config();
       case "GET config/history":
         return [200, { data: state.versions.map(({ stored: _stored, ...shown }) => shown) }];
