@@ -58,6 +58,10 @@ class Asker(Protocol):
         all: switched on, with a key, and payable. None: there is none."""
         ...
 
+    def own(self) -> ModelCard | None:
+        """A model of the operator's own server (``LOCAL_BASE_URL``); None: there is none."""
+        ...
+
     async def ask(self, question: Question, deadline: Deadline, /) -> Reply:
         """Its answer, asked once, without waiting for capacity. Raises ``NotAnswered`` by the
         deadline; cancelling the task aborts the call."""

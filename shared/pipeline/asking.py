@@ -18,8 +18,8 @@ from shared.errors import (
     StoreUnavailable,
 )
 from shared.messages import ChatRequest, JsonObject, RequestOptions
-from shared.model import Category, ModelCard
-from shared.pipeline.routing_state import RoutingState
+from shared.model import Capability, Category, ModelCard
+from shared.pipeline.routing_state import LOCAL, RoutingState
 from shared.routing.executor import Executor
 from shared.routing.plan import Candidate, Plan, Trace
 from shared.telemetry.counters import Counters
@@ -59,6 +59,18 @@ class ModelAsker:
         if card.free_tier == "none" and not self._pays(card.provider):
             return None
         return card
+
+    def own(self) -> ModelCard | None:
+        """See ``Asker.own``."""
+        catalog = self._state.catalog
+        if not self._has_key(LOCAL):
+            return None
+        speaking = (
+            card
+            for card in catalog.by_provider(LOCAL)
+            if Capability.TEXT in card.capabilities and catalog.enabled(card)
+        )
+        return next(speaking, None)
 
     async def ask(self, question: Question, deadline: Deadline) -> Reply:
         """See ``Asker.ask``."""

@@ -46,6 +46,8 @@ FULL_S = 15.0
 # And stands behind the others for so long: it is cut off when another answers, so nobody's health
 # record hears of it, and every text would wait for it anew.
 SLOW_S = 30.0
+# The longest answer of a guard that the data does not know, thinking included.
+OWN_TOKENS = 768
 # Tokens beside policy and text: the frame around them.
 FRAME_TOKENS = 60
 # A text that fits into no guard at once is judged in pieces that overlap by so many characters.
@@ -244,6 +246,11 @@ class GuardChain:
             # What replaces a guard is spoken to in its own convention.
             terms = own.get(card.id, terms if card.id == terms.model else _as_policy(terms))
             found[card.id] = _Guard(card, terms, _room(card, terms))
+        local = self._asker.own()
+        if local is not None:
+            # Who brings only a model of his own has that judge, last as everywhere.
+            terms = GuardTerms(local.id, "policy", OWN_TOKENS)
+            found[local.id] = _Guard(local, terms, _room(local, terms))
         now = self._clock.monotonic()
         return sorted(
             found.values(),
@@ -262,7 +269,7 @@ def _in_words(guard: _Guard) -> str:
 
 def _as_policy(terms: GuardTerms) -> GuardTerms:
     """A replacement that the data does not know is an instruct model: it takes our policy."""
-    return GuardTerms(terms.model, "policy", 768)
+    return GuardTerms(terms.model, "policy", OWN_TOKENS)
 
 
 def _room(card: ModelCard, terms: GuardTerms) -> int:

@@ -75,6 +75,7 @@ def environment(provider: WireServer) -> dict[str, str]:
         "FIREBASE_AUTH_EMULATOR_HOST": "127.0.0.1:1",
         "GROQ_API_KEY": "a-key",
         "GROQ_BASE_URL": provider.url,
+        "ENABLE_SAFETY_GUARD": "false",
     }
 
 

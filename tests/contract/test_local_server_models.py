@@ -24,7 +24,7 @@ LISTED = plain({"object": "list", "data": [{"id": "llama3.2:3b"}, {"id": "qwen3"
 
 def _services(url: str) -> Services:
     return build_services(
-        opened(load_settings({"LOCAL_BASE_URL": url})),
+        opened(load_settings({"LOCAL_BASE_URL": url, "ENABLE_SAFETY_GUARD": "false"})),
         documents=memory_store(),
         authenticator=OneUser(),
         clock=SystemClock(),

@@ -99,11 +99,19 @@ def _merge(path: str, body: Changes, version: int | None) -> Write:
     return Set(path, body, merge=True, if_version=version)
 
 
+def _create(path: str, body: Data) -> Write:
+    return Create(path, body)
+
+
+def _update(path: str, body: Changes, version: int | None) -> Write:
+    return Update(path, body, version)
+
+
 writes: st.SearchStrategy[Write] = st.one_of(
     st.builds(_set, paths, bodies, versions),
     st.builds(_merge, paths, merges, versions),
-    st.builds(Create, paths, bodies),
-    st.builds(Update, paths, changes, versions),
+    st.builds(_create, paths, bodies),
+    st.builds(_update, paths, changes, versions),
     st.builds(Delete, paths, versions),
 )
 commits = st.one_of(

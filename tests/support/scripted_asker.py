@@ -40,12 +40,16 @@ class ScriptedAsker:
     away: frozenset[str] = frozenset()
     asked: list[Question] = field(default_factory=list)
     cancelled: int = 0
+    local: ModelCard | None = None
 
     def living(self, model_id: str) -> ModelCard | None:
         catalog, _ = load_catalog(self.clock, RuntimeConfig(paid_providers="all"))
         found = catalog.get(model_id)
         card = catalog.resolve(found).card if found is not None else None
         return None if card is None or card.provider in self.away else card
+
+    def own(self) -> ModelCard | None:
+        return self.local
 
     async def ask(self, question: Question, deadline: Deadline) -> Reply:
         self.asked.append(question)

@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.asking import Question
+from shared.catalog.registry import local_card
 from shared.clock import Clock, Deadline
 from shared.errors import CapacityExhausted, SafetyUnavailable
 from shared.messages import JsonObject
@@ -195,6 +196,18 @@ def test_one_provider_down_does_not_end_safety() -> None:
 
     for gone in ("groq", "google", "cerebras", "huggingface"):
         judging(text("Hello."), look, away=frozenset({gone}))
+
+
+def test_a_model_of_the_operator_s_own_judges_last() -> None:
+    async def main(clock: Clock) -> None:
+        everybody = frozenset({"groq", "google", "cerebras", "huggingface"})
+        asker = ScriptedAsker(clock, away=everybody, local=local_card("llama"))
+        verdict = await GuardChain(asker, clock, lambda: False).judge(
+            text("Hello."), Deadline.after(clock, 50)
+        )
+        assert verdict.judge == "local-llama"
+
+    on_virtual(main)
 
 
 def test_pictures_go_to_a_guard_that_sees_them() -> None:
