@@ -46,6 +46,7 @@ from shared.limits.quota_documents import StoredQuotas
 from shared.limits.quota_limits import CardLimits
 from shared.limits.waiting import WaitingLine
 from shared.model import ModelCard
+from shared.pipeline.asking import ModelAsker
 from shared.pipeline.chat import ChatPipeline
 from shared.pipeline.embeddings import EmbeddingPipeline
 from shared.pipeline.modes import modes_of
@@ -201,16 +202,9 @@ def build_services(
     local_models = None
     if local is not None:
         local_models = LocalModels(local, state, lambda: runtime.config.models, clock)
-    safety = safety_of(
-        state,
-        executor,
-        providers.enabled,
-        runtime.pays,
-        clock,
-        counters,
-        lambda: settings.safety_fail_mode == "open",
-        ledger.in_pairs,
-    )
+    asker = ModelAsker(state, executor, providers.enabled, runtime.pays, clock, counters)
+    fail_open = settings.safety_fail_mode == "open"
+    safety = safety_of(asker, clock, lambda: fail_open, ledger.in_pairs)
     job_store = JobStore(documents, stores.blobs, clock, rng)
     preference_store = PreferenceStore(documents)
     preferences = KnownPreferences(preference_store, clock)

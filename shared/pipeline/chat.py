@@ -154,26 +154,21 @@ class ChatPipeline:
         plan: Plan,
     ) -> AsyncGenerator[list[Chunk], None]:
         plan = await self._admitted(safety, request, context, modes, local, plan)
-        gate = None if modes.idle else safety.answers.gate(request, context, modes)
         began = False
-        try:
-            async with aclosing(
-                self._executor.stream(plan, request, context.deadline, context.trace, gate)
-            ) as batches:
-                async for batch in batches:
-                    began = True
-                    yield batch
-            return
-        except AllModelsFailed:
-            other = None if began else await self._otherwise(safety, request, context, plan)
-            if other is None:
-                raise
-        gate = None if modes.idle else safety.answers.gate(request, context, modes)
-        async with aclosing(
-            self._executor.stream(other, request, context.deadline, context.trace, gate)
-        ) as batches:
-            async for batch in batches:
-                yield batch
+        while True:
+            gate = None if modes.idle else safety.answers.gate(request, context, modes)
+            answer = self._executor.stream(plan, request, context.deadline, context.trace, gate)
+            try:
+                async with aclosing(answer) as batches:
+                    async for batch in batches:
+                        began = True
+                        yield batch
+                return
+            except AllModelsFailed:
+                other = None if began else await self._otherwise(safety, request, context, plan)
+                if other is None:
+                    raise
+                plan = other
 
     def _safety_for(
         self, request: ChatRequest, local: Classification, modes: Modes
@@ -204,7 +199,8 @@ class ChatPipeline:
         """After every model failed: the models of another category that were not asked yet, where
         a second look at the conversation finds one (R3.9); None where it does not."""
         before = context.classification
-        if request.model.lower() != "auto" or not failed.fallback or before is None:
+        seen = context.safety.reclassified
+        if seen or before is None or request.model.lower() != "auto" or not failed.fallback:
             return None
         found = await safety.admission.reclassify(request, context, before)
         if found is None:
