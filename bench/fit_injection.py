@@ -27,6 +27,7 @@ PAGE = 1500  # characters
 OUT = Path(__file__).parent.parent / "shared" / "safety" / "injection_weights.json"
 ROUNDS, STEPS, RATE = 5, 30, 0.3
 PULL = 1.0  # towards the start, in texts
+FLOOR = -1.5
 FAR, FORM = 0.3, 0.8  # of what a feature says when it is near; of every form
 # Chosen on the training rows, each judged by a model that had not seen it: above it are 7 % of
 # those written to look like an attack, and 3 % of ordinary prompts, pages and sources.
@@ -140,7 +141,7 @@ def fit(made: list[Example]) -> tuple[float, dict[str, float]]:
             for name, way in slope.items():
                 squares[name] += way * way
                 moved = weights[name] - RATE * way / math.sqrt(squares[name])
-                weights[name] = moved if calm(name) else max(0.0, moved)
+                weights[name] = max(FLOOR if calm(name) else 0.0, moved)
     return bias, weights
 
 

@@ -33,6 +33,8 @@ AROUND = 14
 # A long text has more regions, of which one may look odd by chance; padding must not hide one.
 _FEW, _DRIFT, _MOST_DRIFT = 4, 0.6, 1.2
 _SIGNS = ("", "<", ">", "~")
+# What is said to stand before an anchor that opens a clause: orders do.
+OPENING = "START"
 
 
 class InjectionVerdict(Struct, frozen=True):
@@ -127,6 +129,7 @@ def regions(words: list[str]) -> Iterator[set[int]]:
     """The features around each anchor."""
     known: dict[int, tuple[int, ...]] = {}
     anchored = lexicon().anchored
+    opening = lexicon().names.index(OPENING)
     for place in anchors(words):
         mine = _bits(meaning(words, place) & anchored)
         if not mine:
@@ -136,6 +139,8 @@ def regions(words: list[str]) -> Iterator[set[int]]:
         after = _side(words, range(place + 1, min(len(words), place + AROUND + 1)), known, far)
         far -= before
         far -= after
+        if not place or words[place - 1] == STOP:
+            before.add(opening)
         found = {bit << 16 for bit in mine}
         for a in mine:
             found.update([a << 16 | 256 | b for b in before])

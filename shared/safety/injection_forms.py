@@ -153,7 +153,7 @@ _LEET = str.maketrans("013457@$!8", "oieastasib")
 _LEET_L = str.maketrans("013457@$!8", "oleastasib")
 _LEAST_SPACED, _LEAST_LEET = 7, 2  # words of one or two letters; words with digits in them
 _LONG = 14  # letters in a row: base64 has more between its signs, a word seldom
-_DIGIT = re.compile(r"[0-9]")
+_DIGIT_IN_WORD = re.compile(r"[0-9](?:[A-Za-z]|(?<=[A-Za-z][0-9]))")
 _READABLE = re.compile(r"[\w\s.,:;!?'\"()/-]*")
 
 
@@ -215,13 +215,13 @@ def hidden_texts(text: str, words: list[str]) -> Iterator[tuple[str, str]]:
             yield "cipher", codecs.encode(head, "rot13")
         if len(known.backwards.intersection(words)) >= 2:
             yield "cipher", head[::-1]
-    odd = _mixed_words(words) if _DIGIT.search(text) else []
+    odd = _mixed_words(words) if _DIGIT_IN_WORD.search(text) else []
     if len(odd) >= _LEAST_SPACED:
         for match in itertools.islice(_HEX.finditer(text), _MOST_BLOBS):
             decoded = _from_hex(match[0])
             if decoded:
                 yield "cipher", decoded
-    if lengths.count(1) - words.count(STOP) - words.count("a") >= _LEAST_SPACED or (
+    if _single_letters(words, lengths) >= _LEAST_SPACED or (
         words.count(STOP) >= _LEAST_SPACED and words.count(STOP) * 2 + 1 >= len(words)
     ):
         yield from _respaced(head)
@@ -229,6 +229,15 @@ def hidden_texts(text: str, words: list[str]) -> Iterator[tuple[str, str]]:
         leet = _LEET_WORD.findall(head)
         if len(leet) >= _LEAST_LEET:
             yield "leet", _LEET_WORD.sub(lambda match: _unleet(match[0]), head)
+
+
+def _single_letters(words: list[str], lengths: list[int]) -> int:
+    """How many words are one letter, "a" aside; digits count only where there are few of them."""
+    singles = lengths.count(1) - words.count(STOP) - words.count("a")
+    if singles < _LEAST_SPACED:
+        return singles
+    digits = sum(map(words.count, "0123456789"))
+    return singles - digits if digits * 2 > singles else singles
 
 
 def _mixed_words(words: list[str]) -> list[str]:

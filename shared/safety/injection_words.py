@@ -30,7 +30,8 @@ _ASCII: dict[int, str | None] = {
     if not chr(code).isalnum()
 }
 _OTHER_ENDS = re.compile(r"[.!?;\n。！？；।]")
-_OTHERS = re.compile(r"[^\w.]+")
+# Vowel signs of the scripts of India are no \w, and yet parts of words.
+_OTHERS = re.compile(r"[^\w.\u0900-\u0963\u0966-\u0dff]+")
 _APOSTROPHES = re.compile(r"(?<=\w)['’](?=\w)")
 # Letters of other scripts that look like Latin ones, where they stand in a word with Latin ones.
 _ALIKE = str.maketrans(
@@ -43,7 +44,7 @@ _BLANKLESS = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]
 # Around these concepts a text is looked at; the others are ordinary words by themselves.
 ANCHORS = frozenset(
     {"IGNORE", "RULES", "PROMPT", "SECRET", "FREE", "ADDRESS", "SECRETLY"}
-    | {"POWER", "OBEY", "NOW", "AI", "SPOILS", "TARGET"}
+    | {"POWER", "OBEY", "NOW", "AI", "SPOILS", "TARGET", "SWITCH", "OWNED"}
 )
 
 
