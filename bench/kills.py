@@ -26,7 +26,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from bench.press import ready
+from bench.press import completion, ready
 from bench.servers import ROOT, free_port
 from tests.support import firestore_emulator
 from tests.support.firestore_emulator import FirestoreEmulator
@@ -62,17 +62,7 @@ class Provider:
         body = await request.json()
         await asyncio.sleep(ANSWER_S)
         self.answers += 1
-        message = {"role": "assistant", "content": f"answer {self.answers}"}
-        return web.json_response(
-            {
-                "id": "chatcmpl-kills",
-                "object": "chat.completion",
-                "created": 1,
-                "model": body["model"],
-                "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-                "usage": {"prompt_tokens": 10, "completion_tokens": 4, "total_tokens": 14},
-            }
-        )
+        return web.json_response(completion(body["model"], f"answer {self.answers}"))
 
 
 @dataclass

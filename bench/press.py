@@ -38,6 +38,19 @@ OPEN = {"user_rpm": 1_000_000, "ip_rpm": 1_000_000, "ip_signed_in_rpm": 1_000_00
 JobPages = dict[str, str]
 
 
+def completion(model: str, text: str) -> dict[str, object]:
+    """A chat completion as OpenAI's wire has it."""
+    message = {"role": "assistant", "content": text}
+    return {
+        "id": "chatcmpl-press",
+        "object": "chat.completion",
+        "created": 1,
+        "model": model,
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 10, "completion_tokens": 4, "total_tokens": 14},
+    }
+
+
 class Provider:
     """Speaks OpenAI's wire and knows when it was asked (monotonic s)."""
 
@@ -57,16 +70,7 @@ class Provider:
     async def _chat(self, request: web.Request) -> web.Response:
         self.arrivals.append(time.monotonic())
         body = await request.json()
-        message = {"role": "assistant", "content": "Here you are."}
-        answer = {
-            "id": "chatcmpl-press",
-            "object": "chat.completion",
-            "created": 1,
-            "model": body["model"],
-            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-            "usage": {"prompt_tokens": 10, "completion_tokens": 4, "total_tokens": 14},
-        }
-        return web.json_response(answer)
+        return web.json_response(completion(body["model"], "Here you are."))
 
 
 @dataclass

@@ -13,6 +13,8 @@ from shared.permits import NONE_ALLOWED, TOO_LARGE, Refusal
 
 # Seconds over which the rate of requests is smoothed: about one lease.
 SMOOTHING_S = 10.0
+# Requests expected of a model that is asked in pairs: two, the second of which may be longer.
+PAIR = 2.5
 # Rates over less than this (seconds) mean nothing.
 SHORTEST_S = 0.2
 
@@ -77,6 +79,11 @@ class ModelDesk(Struct):
             self._full_for_bulk = wall
         else:
             self._full = wall
+
+    def ahead(self, seconds: float, *, in_pairs: bool) -> float:
+        """Requests expected in so many seconds."""
+        expected = float(round(self.rate * seconds))
+        return max(PAIR, expected) if in_pairs else expected
 
     def measure(self, elapsed: float) -> None:
         """Take in what was asked over ``elapsed`` seconds, at least ``SHORTEST_S``."""

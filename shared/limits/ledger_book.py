@@ -48,8 +48,6 @@ AHEAD = 1.5 * TTL_S
 # Utilization is worked out anew at most this often, told limits are compared at most this often.
 SHARE_S = 0.25
 TOLD_S = 1.0
-# Requests expected of a model that is asked in pairs: two, the second of which may be longer.
-PAIR = 2.5
 
 
 class ProviderBook:
@@ -277,7 +275,7 @@ class ProviderBook:
         found = {
             name: Demand(
                 desk.limits.model,
-                ahead=self._ahead(name, desk),
+                ahead=desk.ahead(AHEAD, in_pairs=name in self._in_pairs),
                 mean_tokens=desk.mean_tokens,
                 mean_characters=desk.mean_characters,
                 left=left.get(name, NOTHING),
@@ -288,10 +286,6 @@ class ProviderBook:
         for name, waiting in self._asked():
             found[name].waiting.append(waiting)
         return found
-
-    def _ahead(self, name: str, desk: ModelDesk) -> float:
-        expected = float(round(desk.rate * AHEAD))
-        return max(PAIR, expected) if name in self._in_pairs else expected
 
     def changed(self) -> None:
         """The document or the lease has changed."""
