@@ -87,6 +87,27 @@ describe("the playground on the router", () => {
     assert.match(await (await answer(page, "stopped")).innerText(), /Stopped/);
   }));
 
+  it("blocks what guards call unsafe, message or answer, and says who checked the rest", visit(async (page) => {
+    await ask(page, "Hello there");
+    const safe = await answer(page);
+    await safe.locator(".receipt summary").click();
+    assert.match(await safe.locator(".slip").innerText(), /Safety checked\s+Your message\s+safe, \d+ % sure, said [\s\S]+The answer\s+safe[\s\S]+Personal data\s+none found[\s\S]+tokens judged in \d+ calls?/);
+    await ask(page, "[[unsafe:VIOLENCE]] Hello");
+    await page.getByText("Your message was blocked: violence").waitFor();
+    await ask(page, "Reply with: [[unsafe-answer:HARASSMENT]]");
+    await page.getByText("The answer was withheld: harassment").waitFor();
+    const board = await openDashboard(browser, router.url);
+    try {
+      const rows = board.getByRole("region", { name: "Newest refusals" }).locator("tbody tr");
+      await rows.nth(1).waitFor();
+      assert.match(await rows.nth(0).innerText(), /Harassment\s+\w+\s+answer/);
+      assert.match(await rows.nth(1).innerText(), /Violence\s+\w+\s+message/);
+      assert.deepEqual(board.faults, []);
+    } finally {
+      await board.context().close();
+    }
+  }));
+
   it("tells what to do when every provider is down", visit(async (page) => {
     for (const { id } of await simulated()) {
       await fetch(`${router.url}/sim/faults`, {
@@ -95,7 +116,7 @@ describe("the playground on the router", () => {
     }
     await ask(page, "Hello");
     const alert = (await answer(page, "failed")).getByRole("alert");
-    assert.match(await alert.innerText(), /(safety_unavailable|all_models_failed) · 503|capacity_exhausted · 429/);
+    assert.match(await alert.innerText(), /(safety_unavailable|all_models_failed|capacity_exhausted)( · (503|429))?\s/);
     assert.match(await alert.innerText(), /req_/);
   }));
 

@@ -120,7 +120,7 @@ describe("the newest refusals", () => {
     await panel(page).getByText("40 shown", { exact: true }).waitFor();
     const before = asked().length;
     mock.admin.violations.unshift(refusal(47, "SELF_HARM", "input", 0));
-    mock.admin.hours.at(-1).incidents.violation_SELF_HARM = 1;
+    Object.assign(mock.admin.hours.at(-1).incidents, { blocked_input: 9, violation_SELF_HARM: 1 });
     await rows(page).first().getByText("Self-harm").waitFor(); // by itself, with the next reading of the figures
     await panel(page).getByText("41 shown", { exact: true }).waitFor();
     assert.deepEqual(asked().slice(before), ["limit=20"]); // what has not grown is not read

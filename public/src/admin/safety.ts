@@ -37,14 +37,14 @@ export interface SafetyFigures {
 
 export function safetyOf(hours: Hour[]): SafetyFigures {
   const sum = (incident: string) => hours.reduce((total, hour) => total + (hour.incidents.get(incident) ?? 0), 0);
-  const blocked = hours.reduce((total, hour) => total + blockedIn(hour), 0);
+  const blockedMessages = MESSAGES.reduce((total, incident) => total + sum(incident), 0);
   return {
     checks: sum("guard_checks"),
     guardMs: sum("guard_ms"),
     calls: sum("guard_calls"),
     notScanned: sum("not_scanned"),
-    blocked,
-    blockedMessages: Math.min(blocked, sum("blocked_input") + sum("injection_blocked")),
+    blocked: hours.reduce((total, hour) => total + blockedIn(hour), 0),
+    blockedMessages,
     masked: sum("personal_redacted"),
     reported: sum("personal_flagged"),
     letBy: sum("injection_flagged"),
@@ -59,7 +59,12 @@ export function safetyOf(hours: Hour[]): SafetyFigures {
 export const refusalsOf = (hour: Hour | undefined): number[] =>
   CATEGORIES.map((category) => hour?.incidents.get(incidentOf(category)) ?? 0);
 
-export const blockedIn = (hour: Hour): number => refusalsOf(hour).reduce((sum, count) => sum + count, 0);
+/** Incidents that each count a refused message, or a refused answer. */
+const MESSAGES = ["blocked_input", "injection_blocked"];
+const ANSWERS = ["blocked_output", "personal_blocked"];
+
+export const blockedIn = (hour: Hour): number =>
+  [...MESSAGES, ...ANSWERS].reduce((sum, incident) => sum + (hour.incidents.get(incident) ?? 0), 0);
 
 const counted = (hour: Hour): boolean => [...hour.incidents.keys()].some(isSafety);
 
