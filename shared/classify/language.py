@@ -74,6 +74,17 @@ _COMMON: dict[str, str] = {
     "sao ở xin chào cảm ơn hãy viết học hơn tiếng",
     "id": "yang dan di apa bagaimana mengapa untuk dengan dari ini itu tidak saya adalah ke pada "
     "siapa dimana halo terima kasih tolong buatkan jelaskan tulis kamu bisa akan satu",
+    "sw": "na ya wa kwa ni katika za la hii kuna habari jinsi gani nini wangapi ngapi kila lakini "
+    "pia au hiyo moja mbili tatu ana alikuwa yake wake kama nani wapi vipi tafadhali asante nina "
+    "watu siku ikiwa",
+    "tl": "ang ng mga sa na ay ko mo ako ikaw siya hindi paano ano saan bakit kailan sino ito para "
+    "may kung po salamat kumusta",
+    "hr": "je i u na se da su za ne što kako gdje zašto koji koja koje ili ali nije sam od mi "
+    "molim hvala bok treba možeš",
+    "sk": "je v na sa že čo ako prečo kde kto aký aká nie som pre ale alebo ktorý od mi prosím "
+    "ďakujem ahoj napíš vysvetli",
+    "ca": "el la els les de que i en un una per amb no és com què quin quina on per són més aquest "
+    "vull pot ser del al hola gràcies si us plau escriu",
     "ru": "и в не на что как это я с по почему где кто для из он мы привет спасибо напиши "
     "объясни какой какая сколько ли у о к или чем приготовить",
     "uk": "і в не на що як це я з по чому де хто для із він ми привіт дякую напиши поясни який "
@@ -128,9 +139,18 @@ _SCRIPTS: tuple[tuple[int, int, str], ...] = (
     (0x0600, 0x077F, "arab"),
     (0x0900, 0x097F, "hi"),
     (0x0980, 0x09FF, "bn"),
+    (0x0A00, 0x0A7F, "pa"),
+    (0x0A80, 0x0AFF, "gu"),
     (0x0B80, 0x0BFF, "ta"),
     (0x0C00, 0x0C7F, "te"),
+    (0x0C80, 0x0CFF, "kn"),
+    (0x0D00, 0x0D7F, "ml"),
+    (0x0D80, 0x0DFF, "si"),
     (0x0E00, 0x0E7F, "th"),
+    (0x0E80, 0x0EFF, "lo"),
+    (0x1000, 0x109F, "my"),
+    (0x1200, 0x137F, "am"),
+    (0x1780, 0x17FF, "km"),
     (0x10A0, 0x10FF, "ka"),
     (0x3040, 0x30FF, "ja"),
     (0x3400, 0x9FFF, "zh"),

@@ -7,30 +7,20 @@ of an earlier category lower the confidence of what is chosen after it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
-from shared.classify.actions import acts_outside
-from shared.classify.effort import simple_or_medium
+from shared.classify.judge import judge_turn
 from shared.classify.language import Language, detect
-from shared.classify.media import asks_for_media
 from shared.classify.reading import Prompt, read_chat, read_mapping
 from shared.classify.result import Classification, Complexity
-from shared.classify.topics import is_code, is_complex, is_reasoning
-from shared.classify.translation import asks_for_language
+from shared.classify.rules import Verdict, by_rules, look
 from shared.classify.turn import Kind, Turn, read_turn
-from shared.classify.words import DECIDES, NONE, Signal, words
+from shared.classify.words import words
 from shared.messages import ChatRequest
 from shared.model import Capability, Category
 
 # R3, decision: more tokens than this need a long window.
 LONG_CONTEXT_TOKENS = 100_000
-# What decides for code, logic or planning: nothing more special can follow, so less is enough.
-TOPIC_DECIDES = 0.42
-# Of a near miss, how much is taken off the confidence in what comes after it.
-_DOUBT = 0.35
-# Later evidence that is stronger by this much beats an earlier match that is weak itself.
-_CLEARLY = 0.2
-_WEAK = 0.7
 # An inherited category is a little less sure than the turn it comes from.
 _INHERITED = 0.88
 
@@ -46,13 +36,6 @@ _CHANGES = words(
 _OPENERS: Final = ("what about", "how about", "what if", "try again", "go on", "go ahead", "do it")
 _MEDIA: Final = frozenset({Category.IMAGE_GEN, Category.VIDEO_GEN})
 _PLAIN: Final = frozenset({Category.SIMPLE, Category.MEDIUM})
-
-
-class _Verdict(NamedTuple):
-    category: Category
-    confidence: float
-    why: str
-    by_language: bool = False  # MULTILINGUAL because of the language it is written in
 
 
 def classify_local(request: Mapping[str, object]) -> Classification:
@@ -84,77 +67,33 @@ def _classify(prompt: Prompt) -> Classification:
     )
 
 
-def _of_prompt(prompt: Prompt, turn: Turn, language: Language) -> _Verdict:
+def _of_prompt(prompt: Prompt, turn: Turn, language: Language) -> Verdict:
     """What is certain from the request's form, else what its words say."""
     if prompt.image_age is not None:
         here = prompt.image_age == 0
         where = "attached" if here else "in the conversation"
-        return _Verdict(Category.VISION_IN, 0.98 if here else 0.9, f"an image is {where}")
+        return Verdict(Category.VISION_IN, 0.98 if here else 0.9, f"an image is {where}")
     if prompt.tokens > LONG_CONTEXT_TOKENS:
-        return _Verdict(
+        return Verdict(
             Category.LONG_CONTEXT, 0.97, f"about {prompt.tokens} tokens, over {LONG_CONTEXT_TOKENS}"
         )
-    verdict = _of_turn(turn, language, prompt.tools)
-    if len(prompt.turns) > 1 and _follows_up(turn, verdict):
+    verdict = judge_turn(turn, language, prompt.tools)
+    if len(prompt.turns) > 1 and _follows_up(turn, language, prompt.tools):
         return _inherit(prompt, turn, verdict)
     return verdict
 
 
-def _of_turn(turn: Turn, language: Language, tools: bool) -> _Verdict:
-    """The first category whose signal decides, in the order of R3."""
-    video, picture = asks_for_media(turn)
-    if video.score >= DECIDES:
-        return _Verdict(Category.VIDEO_GEN, video.score, video.why)
-    if picture.score >= DECIDES:
-        return _Verdict(Category.IMAGE_GEN, picture.score, picture.why)
-    if tools:
-        return _Verdict(Category.AGENTIC, 0.95, "tools are given")
-    action = acts_outside(turn)
-    if action.score >= DECIDES:
-        return _sure(Category.AGENTIC, action, video.score, picture.score)
-    foreign = _foreign(language)
-    wanted = asks_for_language(turn)
-    if max(foreign.score, wanted.score) >= DECIDES:
-        by_language = foreign.score > wanted.score
-        verdict = _sure(Category.MULTILINGUAL, foreign if by_language else wanted, action.score)
-        return verdict._replace(by_language=by_language)
-    return _of_topic(turn, max(picture.score, action.score, foreign.score, wanted.score))
+def _follows_up(turn: Turn, language: Language, tools: bool) -> bool:
+    """Whether a turn only makes sense together with what was asked before it.
 
-
-def _of_topic(turn: Turn, doubt: float) -> _Verdict:
-    """CODING, REASONING, COMPLEX, or how much effort a plain answer takes."""
-    ranked = (
-        (Category.CODING, is_code(turn)),
-        (Category.REASONING, is_reasoning(turn)),
-        (Category.COMPLEX, is_complex(turn)),
-    )
-    for place, (category, signal) in enumerate(ranked):
-        if signal.score < TOPIC_DECIDES:
-            doubt = max(doubt, signal.score)
-            continue
-        rival = max((later.score for _, later in ranked[place + 1 :]), default=0.0)
-        if signal.score < _WEAK and rival >= signal.score + _CLEARLY:
-            doubt = max(doubt, signal.score)
-            continue
-        return _sure(category, signal, doubt, rival / 2)
-    category, signal = simple_or_medium(turn)
-    return _sure(category, signal, doubt)
-
-
-def _sure(category: Category, signal: Signal, *doubts: float) -> _Verdict:
-    return _Verdict(category, signal.score - _DOUBT * max(doubts), signal.why)
-
-
-def _foreign(language: Language) -> Signal:
-    if language.code in ("en", "und"):
-        return NONE
-    return Signal(language.confidence, f"written in another language ({language.code})")
-
-
-def _follows_up(turn: Turn, verdict: _Verdict) -> bool:
-    """Whether a turn only makes sense together with what was asked before it."""
+    The rules alone say whether it asks for something special by itself: the weights would take
+    "now add a test" for an errand.
+    """
     lead = turn.lead
-    if turn.length == 0 or turn.length > 14 or lead is None or verdict.why == "small talk":
+    if turn.length == 0 or turn.length > 14 or lead is None:
+        return False
+    verdict = by_rules(look(turn, language), tools=tools)
+    if verdict.why == "small talk":
         return False
     if verdict.category not in _PLAIN and verdict.confidence >= 0.6:
         return False
@@ -168,20 +107,21 @@ def _follows_up(turn: Turn, verdict: _Verdict) -> bool:
     return plain[0] in _FOLLOW_STARTS or (turn.length <= 8 and not _POINTERS.isdisjoint(plain))
 
 
-def _inherit(prompt: Prompt, turn: Turn, own: _Verdict) -> _Verdict:
+def _inherit(prompt: Prompt, turn: Turn, own: Verdict) -> Verdict:
     """The category of the last turn that stands by itself, unless the follow-up asks something."""
     question = turn.lead is not None and turn.lead.kind is Kind.QUESTION
     for text in prompt.turns[1:]:
         before = read_turn(text)
-        verdict = _of_turn(before, detect(before.text, before.tokens), False)
-        if _follows_up(before, verdict):
+        language = detect(before.text, before.tokens)
+        if _follows_up(before, language, False):
             continue
+        verdict = judge_turn(before, language, False)
         if verdict.by_language or (question and verdict.category in _MEDIA):
             return own
         if verdict.category is Category.SIMPLE:
             return own
         confidence = verdict.confidence * _INHERITED
-        return _Verdict(verdict.category, confidence, f"follows up on: {verdict.why}")
+        return Verdict(verdict.category, confidence, f"follows up on: {verdict.why}")
     return own
 
 

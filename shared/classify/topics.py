@@ -64,8 +64,9 @@ _CODE_SYNTAX = Pattern(
     r"|\bimport \w+;?\n|\w\.\w+\([^)\n]{0,80}\)|\wError:|\wException\b"
     r"|\w\+\+|==|&&|\^\(\?|\\d|\(\?[:=!]"
 )
-# camelCase and snake_case names; "iPhone" and "eBay" have one small letter first.
-_IDENTIFIER = Pattern(r"\b[a-z]{2,}[A-Z][a-z]+\w*|\b[a-z]{2,}_[a-z]\w*|\b\w{2,}\(\)")
+# Syntax is sought in this many characters: more of them say no more.
+_SYNTAX_WINDOW = 800
+_CALL = Pattern(r"\b[a-z]{2,}_[a-z]\w*|\b\w{2,}\(\)")  # snake_case and called()
 _SQL = Pattern(r"\bSELECT\b.{1,200}\bFROM\b|\b(?:INSERT INTO|CREATE TABLE|UPDATE \w+ SET)\b", re.S)
 
 _MATH_WORDS = weights(
@@ -96,23 +97,58 @@ _FORMULA = Pattern(
     r"\d\s*[+*×÷^]\s*\d|\d\s[-/]\s\d|\d/\d+\b|[a-z)]\s?\^\s?[\dn({-]|\b\d*[xyz]\s?[-+=]\s?\d|√|∫|∑|\[\["
     r"|\b[a-z] ?= ?-?\d|\bf\(x\)|\d ?% of\b"
 )
+_FORMULA_SIGNS = frozenset("0123456789^√∫∑[(")  # without one of these there is no formula
 _YEAR = Pattern(r"1[5-9]\d\d|20\d\d")
 _QUANTITY = words("many much long far old fast tall when remain remains original total altogether")
-_LOGIC = Pattern(
-    r"\bif .{3,80}\bthen\b|\balways (?:lie|tell)|\bwhat (?:comes next|am i|follows)\b"
-    r"|\bthan\b.{1,120}\bthan\b|\bvalid argument|\bargument valid"
-    r"|\bhow many (?:ways|different)\b|\bshow that the\b|\btruth\b.{1,60}\blie"
-    r"|\bhow (?:do|can|could|would|does) (?:you|i|he|she|they|we) (?:find out|determine|measure"
-    r"|figure|identify|tell|get everyone)\b|\b(?:across|cross) (?:a|the) (?:river|bridge)"
-    r"|\bhow is (?:this|that|it) possible|\bif today is|\bif yesterday|\bwho (?:is|was) lying"
-    r"|\b(?:to the )?(?:left|right) of \w+.{1,80}\b(?:who|where|which)\b"
-    r"|\bconvert .{1,40} (?:fraction|decimal|binary|hexadecimal|percentage)\b"
-    r"|\bdoes(?:n't| not) belong\b|\btrue or false\b|\bday (?:before yesterday|after tomorrow)\b"
-    r"|\bbrothers and sisters\b|\bminimum (?:time|number|amount)\b|\binto \w+ (?:equal )?pieces\b"
-    r"|\bin a race\b|\bmust be true\b"
-    r"|\bcan (?:we|you|i) conclude\b|\bnext (?:number|term|letter|shape)\b",
-    re.S,
+# Forms of logic and puzzles. Each is only sought where its words stand in the turn: searching for
+# all of them takes longer than everything else together.
+_LOGIC: tuple[tuple[frozenset[str], Pattern], ...] = tuple(
+    (words(needed), Pattern(source, re.S))
+    for needed, source in (
+        ("if then", r"\bif .{3,80}\bthen\b"),
+        ("always lie", r"\balways lie"),
+        ("always tell", r"\balways tell"),
+        ("what comes next", r"\bwhat comes next\b"),
+        ("what am i", r"\bwhat am i\b"),
+        ("what follows", r"\bwhat follows\b"),
+        ("than", r"\bthan\b.{1,120}\bthan\b"),
+        ("argument valid", r"\bvalid argument|\bargument valid"),
+        ("how many ways", r"\bhow many ways\b"),
+        ("how many different", r"\bhow many different\b"),
+        ("show that the", r"\bshow that the\b"),
+        ("truth lie", r"\btruth\b.{1,60}\blie"),
+        ("truth lies", r"\btruth\b.{1,60}\blie"),
+        (
+            "how",
+            r"\bhow (?:do|can|could|would|does) (?:you|i|he|she|they|we) (?:find out|determine"
+            r"|measure|figure|identify|tell|get everyone)\b",
+        ),
+        ("river", r"\b(?:across|cross) (?:a|the) river\b"),
+        ("bridge", r"\b(?:across|cross) (?:a|the) bridge\b"),
+        ("how is possible", r"\bhow is (?:this|that|it) possible"),
+        ("if today is", r"\bif today is"),
+        ("if yesterday", r"\bif yesterday"),
+        ("who lying", r"\bwho (?:is|was) lying"),
+        ("left of", r"\b(?:to the )?left of \w+.{1,80}\b(?:who|where|which)\b"),
+        ("right of", r"\b(?:to the )?right of \w+.{1,80}\b(?:who|where|which)\b"),
+        (
+            "convert",
+            r"\bconvert .{1,40} (?:fraction|decimal|binary|hexadecimal|percentage)\b",
+        ),
+        ("belong", r"\bdoes(?:n't| not) belong\b"),
+        ("true or false", r"\btrue or false\b"),
+        ("day before yesterday", r"\bday before yesterday\b"),
+        ("day after tomorrow", r"\bday after tomorrow\b"),
+        ("brothers and sisters", r"\bbrothers and sisters\b"),
+        ("minimum", r"\bminimum (?:time|number|amount)\b"),
+        ("into pieces", r"\binto \w+ (?:equal )?pieces\b"),
+        ("in a race", r"\bin a race\b"),
+        ("must be true", r"\bmust be true\b"),
+        ("can conclude", r"\bcan (?:we|you|i) conclude\b"),
+        ("next", r"\bnext (?:number|term|letter|shape)\b"),
+    )
 )
+_QUANTIFIERS = words("all some no every only")
 _QUANTIFIED = Pattern(r"\b(?:all|some|no|every|only) \w+(?: \w+)? (?:are|is|have)\b")
 
 _PLAN_WORDS = weights(
@@ -186,17 +222,17 @@ def is_code(turn: Turn) -> Signal:
     if turn.fenced:
         score += 0.6
         found.append("a code block")
-    if not _CODE_SIGNS.isdisjoint(text) and _CODE_SYNTAX.found_in(text):
+    if not _CODE_SIGNS.isdisjoint(text) and _CODE_SYNTAX.found_in(text[:_SYNTAX_WINDOW]):
         score += 0.4
         found.append("code syntax")
-    if "`" in text or _IDENTIFIER.found_in(text):
+    if "`" in text or _names_code(turn):
         score += 0.4
         found.append("names of code")
     if "SELECT" in text or "INSERT" in text or "CREATE TABLE" in text or "UPDATE" in text:
         score += 0.5 if _SQL.found_in(text) else 0.0
     if score == 0.0:
         return NONE
-    if "code" in turn.words and _false_code(turn.tokens):
+    if "code" in turn.words and false_code(turn.tokens):
         score -= 0.35
     lead = turn.lead
     if lead is not None and lead.verb in _CODE_VERBS:
@@ -204,6 +240,19 @@ def is_code(turn: Turn) -> Signal:
     if lead is not None and lead.kind is Kind.QUESTION and not turn.words.isdisjoint(_FACTS):
         score -= 0.45
     return _signal(score, "about code", found)
+
+
+def _names_code(turn: Turn) -> bool:
+    """Whether there is a snake_case, called() or camelCase name.
+
+    "iPhone" and "eBay" are none: they have one small letter before the first capital.
+    """
+    if ("_" in turn.text or "()" in turn.text) and _CALL.found_in(turn.text):
+        return True
+    return any(
+        not token.islower() and token[:2].islower() and token.isalpha() and len(token) > 3
+        for token in turn.cased
+    )
 
 
 def _code_object(turn: Turn, lead: Head) -> float:
@@ -231,12 +280,13 @@ def is_reasoning(turn: Turn) -> Signal:
         (token[0].isdigit() and not _YEAR.compiled.fullmatch(token)) or token in _NUMBER_WORDS
         for token in turn.tokens
     )
-    if not text.isalpha() and _FORMULA.found_in(text):
+    if not _FORMULA_SIGNS.isdisjoint(text) and _FORMULA.found_in(text):
         score += 0.5
         found.append("a formula")
     lowered = text.lower()
-    forms = len(_QUANTIFIED.compiled.findall(lowered))
-    if forms or _LOGIC.found_in(lowered):
+    quantified = not turn.words.isdisjoint(_QUANTIFIERS)
+    forms = len(_QUANTIFIED.compiled.findall(lowered)) if quantified else 0
+    if forms or any(needed <= turn.words and form.found_in(lowered) for needed, form in _LOGIC):
         score += 0.6 if forms > 1 or numbers > 2 else 0.5
         found.append("a logical form")
     asks = "?" in turn.tokens or (turn.lead is not None and turn.lead.kind is Kind.QUESTION)
@@ -279,7 +329,7 @@ def is_complex(turn: Turn) -> Signal:
     return _signal(score, "planning or analysis under constraints", found)
 
 
-def _false_code(tokens: list[str]) -> bool:
+def false_code(tokens: list[str]) -> bool:
     """ "Dress code", "code of conduct": the word without the thing."""
     for index, token in enumerate(tokens):
         if token == "code":  # noqa: S105 - a word, not a password

@@ -18,6 +18,7 @@ def test_no_category_is_lost() -> None:
 def test_confidence_is_honest() -> None:
     judged = judge([row for row in load() if row.held_out])
     sure = [result.category is row.category for row, result in judged if result.confidence >= 0.85]
-    unsure = [result.category is row.category for row, result in judged if result.confidence < 0.7]
     assert sum(sure) / len(sure) >= 0.95
-    assert sum(unsure) / len(unsure) <= 0.85
+    # It may be right more often than it says, but not less.
+    said = sum(result.confidence for _, result in judged) / len(judged)
+    assert said <= sum(result.category is row.category for row, result in judged) / len(judged)
