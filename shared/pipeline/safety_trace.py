@@ -107,7 +107,9 @@ class SafetyTrace(Struct):
             if hazard:
                 counted[f"violation_{hazard}"] = 1
         elif self.personal:
-            counted[f"personal_{_DONE[self.modes.personal]}"] = sum(self.personal.values())
+            # Findings that were masked or told; where they end the answer, it is one that ended.
+            mode, found = self.modes.personal, sum(self.personal.values())
+            counted[f"personal_{_DONE[mode]}"] = 1 if mode == "block" else found
         return {name: count for name, count in counted.items() if count}
 
     def _hazard(self) -> str:

@@ -27,7 +27,7 @@ from tests.support.safety_world import ON, SafetyWorld, Screened, ask, conversat
 from tests.support.virtual_time import VirtualClock, run_virtual
 
 GUARD_ONLY = Modes(guard=True, injection="off", personal="off")
-UNSURE = "hmm the thing with the other one maybe"
+UNSURE = "wibble frob the grault quux"
 Main = Callable[[SafetyWorld], Awaitable[None]]
 
 
