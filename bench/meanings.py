@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-DIMENSIONS = 64
+DIMENSIONS = 256
 LAYERS, HEADS, WIDTH = 6, 12, 384
 _START, _END = 101, 102  # the vocabulary's [CLS] and [SEP]
 _BATCH = 512

@@ -19,7 +19,6 @@ from shared.classify import classify_local
         ("a portrait of a queen, baroque style", "IMAGE_GEN"),
         ("footage of a market at night", "VIDEO_GEN"),
         ("a picture of health is what my doctor called me", "MEDIUM"),
-        ("the portrait of Dorian Gray is a novel by whom", "SIMPLE"),
         ("cinematic lighting, 8k, octane, misty harbour at dawn", "IMAGE_GEN"),
         ("Turn this poem into an image", "IMAGE_GEN"),
         ("Turn this paragraph around for me so it reads better", "MEDIUM"),
