@@ -45,8 +45,8 @@ CATEGORIES: list[Category] = [
 ]
 SEED = 20260101
 FOLDS = 4
-PER_CHOICE = 6  # prompts made of a pattern for each choice in it
-MOST = 48
+PER_CHOICE = 8  # prompts made of a pattern for each choice in it
+MOST = 64
 OTHER = 100_000  # patterns from here on are prompts of classify.jsonl
 ANCHOR = 20.0  # features of a text up to which each counts whole
 # How cheap a kind of feature is for the regression: the larger, the more it is used.
