@@ -26,12 +26,13 @@ SOURCES = Path(__file__).parent.parent / "shared"
 PAGE = 1500  # characters
 OUT = Path(__file__).parent.parent / "shared" / "safety" / "injection_weights.json"
 ROUNDS, STEPS, RATE = 5, 30, 0.3
-PULL = 1.0  # towards the start, in texts
-FLOOR = -1.5
+PULL = 2.5  # towards the start, in texts
 FAR, FORM = 0.3, 0.8  # of what a feature says when it is near; of every form
-# Chosen on the training rows, each judged by a model that had not seen it: above it are 7 % of
-# those written to look like an attack, and 3 % of ordinary prompts, pages and sources.
-THRESHOLD = 0.5
+# What speaks for an ordinary request may not outweigh a plain order: everyday words stand in both.
+FLOOR = -0.6
+# Chosen on the training rows, each judged by a model that had not seen it: above it are 9 % of
+# those written to look like an attack, and 1 % of ordinary prompts, pages and sources.
+THRESHOLD = 0.45
 SEED = 5
 DRAWN = 12  # texts of each template
 

@@ -153,6 +153,7 @@ _LEET = str.maketrans("013457@$!8", "oieastasib")
 _LEET_L = str.maketrans("013457@$!8", "oleastasib")
 _LEAST_SPACED, _LEAST_LEET = 7, 2  # words of one or two letters; words with digits in them
 _LONG = 14  # letters in a row: base64 has more between its signs, a word seldom
+_DIGITS = frozenset("0123456789")
 _DIGIT_IN_WORD = re.compile(r"[0-9](?:[A-Za-z]|(?<=[A-Za-z][0-9]))")
 _READABLE = re.compile(r"[\w\s.,:;!?'\"()/-]*")
 
@@ -236,7 +237,7 @@ def _single_letters(words: list[str], lengths: list[int]) -> int:
     singles = lengths.count(1) - words.count(STOP) - words.count("a")
     if singles < _LEAST_SPACED:
         return singles
-    digits = sum(map(words.count, "0123456789"))
+    digits = sum(map(_DIGITS.__contains__, words))
     return singles - digits if digits * 2 > singles else singles
 
 
