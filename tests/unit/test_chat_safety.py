@@ -19,6 +19,7 @@ from shared.errors import (
 )
 from shared.messages import ChatRequest, JsonObject, RequestOptions
 from shared.model import Category
+from shared.pipeline.answers import OWN_CHARACTERS
 from shared.pipeline.modes import OFF, Modes
 from shared.safety.verdict import Stage
 from tests.support.fake_provider import Act, fails, says
@@ -251,6 +252,15 @@ def test_personal_data_in_an_answer_is_masked_but_not_the_user_s_own(
     words = says("You are kim@exam", "ple.com, the boss is boss", "@corp.example.", "")
     words = says("You are kim@exam", "ple.com, the boss is bo", "ss@corp.example", ".")
     in_world(main, {"a-one": Act(chunks=words)}, replace(ON, guard=guard))
+
+
+def test_what_the_user_pasted_long_before_is_not_taken_for_his_own() -> None:
+    async def main(world: SafetyWorld) -> None:
+        long = "word " * (OWN_CHARACTERS // 5) + " kim@example.com"
+        assert await text_of(world, ask(long)) == "Write to [EMAIL]."
+        assert await text_of(world, ask("I am kim@example.com.")) == "Write to kim@example.com."
+
+    in_world(main, {"a-one": Act(chunks=says("Write to kim@example.com."))})
 
 
 def test_personal_data_in_block_mode_ends_the_answer_with_its_category() -> None:
