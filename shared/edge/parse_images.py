@@ -12,12 +12,13 @@ IMAGE_TYPES = ("png", "jpeg", "jpg", "webp", "gif", "heic", "heif")
 _DETAILS = ("auto", "low", "high")
 # Only the beginning of the base64 text is looked at: the rest is the provider's to decode, and
 # reading 20 MB on the request path would hold up every other request.
-_DATA_START = re.compile(
+# Strings, which `re` compiles at their first use and keeps: an instance starts without them.
+_DATA_START = (
     r"data:image/(?:" + "|".join(IMAGE_TYPES) + r");base64,[A-Za-z0-9+/]{4,64}(?:[A-Za-z0-9+/=]|$)"
 )
 # Scheme, host and a path without blanks or control characters; longer addresses exist nowhere.
-_HTTPS = re.compile(r"https://[A-Za-z0-9\[][^\s\x00-\x20\x7f\"<>\\]{1,8190}")
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+_HTTPS = r"https://[A-Za-z0-9\[][^\s\x00-\x20\x7f\"<>\\]{1,8190}"
+_SCHEME = r"(?i)[a-z][a-z0-9+.-]*:"
 
 
 def check_image_part(part: JsonObject, path: str) -> bool:
@@ -33,10 +34,10 @@ def check_image_part(part: JsonObject, path: str) -> bool:
         one_of(detail, f"{field}.detail", _DETAILS)
     url = string(image.get("url"), f"{field}.url")
     if url.startswith("https://"):
-        if _HTTPS.fullmatch(url) is None:
+        if re.fullmatch(_HTTPS, url) is None:
             wrong(f"{field}.url", "is not a whole https address: send https://host/path")
         return True
-    if not (url.isascii() and _DATA_START.match(url)):
+    if not (url.isascii() and re.match(_DATA_START, url)):
         wrong(f"{field}.url", _what_instead(url))
     return False
 
@@ -51,6 +52,6 @@ def _what_instead(url: str) -> str:
             "plain http addresses are not taken: use the https address, or send the image itself "
             "as data:image/png;base64,<data>"
         )
-    if _SCHEME.match(url):
+    if re.match(_SCHEME, url):
         return "only https: addresses and data: URIs with an image are taken"
     return "must be an https address or data:image/png;base64,<data>"

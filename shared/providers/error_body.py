@@ -18,18 +18,17 @@ MAX_MESSAGE_CHARS = 300
 # Phrases are looked for in the beginning only: some providers echo the request behind it.
 MAX_SEARCHED_CHARS = 2_000
 
-_TITLE = re.compile(r"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
-_SECRETS = re.compile(
-    r"""(?ix)
+# Strings, which `re` compiles at their first use and keeps: an instance starts without them.
+_TITLE = r"(?i)<title[^>]*>([^<]{1,200})"
+_SECRETS = r"""(?ix)
       \b(?:bearer|basic)\s+\S+                                  # credentials in a header
     | \b(?:gsk|csk|hf|sk|xi|ck|pk)[-_][a-z0-9*._-]{6,}
     | \b(?:dev|key|token|org|proj|project|user|acct|req)[-_](?=[a-z*._-]*\d)[a-z0-9*._-]{4,}
     | \bAIza[0-9a-z_*-]{8,}
     | \beyJ[0-9a-z_-]{8,}[0-9a-z_.-]*                           # a signed token
     """
-)
-_URL = re.compile(r"(?i)\b[a-z][a-z0-9+.-]{1,10}://[^\s\"'<>`)\]]+")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\s]+")
+_URL = r"(?i)\b[a-z][a-z0-9+.-]{1,10}://[^\s\"'<>`)\]]+"
+_CONTROL = r"[\x00-\x1f\x7f\s]+"
 
 
 class ErrorFacts(Struct, frozen=True):
@@ -121,7 +120,7 @@ def _page(body: bytes) -> ErrorFacts:
     """Plain text, or the title of an HTML page."""
     text = body[: 4 * MAX_SEARCHED_CHARS].decode("utf-8", "replace").strip()
     if text[:1] == "<":
-        title = _TITLE.search(text)
+        title = re.search(_TITLE, text)
         text = title.group(1) if title else "an HTML page"
     return ErrorFacts(message=text)
 
@@ -132,9 +131,9 @@ def sanitise(text: str, secret: str = "") -> str:
     text = text[: 4 * MAX_SEARCHED_CHARS]
     if len(secret) >= 4:
         text = text.replace(secret, "[key]")
-    text = _URL.sub("[link]", text)
-    text = _SECRETS.sub("[hidden]", text)
-    text = _CONTROL.sub(" ", text).strip()
+    text = re.sub(_URL, "[link]", text)
+    text = re.sub(_SECRETS, "[hidden]", text)
+    text = re.sub(_CONTROL, " ", text).strip()
     if len(text) > MAX_MESSAGE_CHARS:
         text = text[: MAX_MESSAGE_CHARS - 1] + "…"
     return text

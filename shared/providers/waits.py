@@ -21,16 +21,16 @@ from shared.providers.base import LimitSignal
 MAX_WAIT_S = 31 * 86_400.0
 
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|[smhd])", re.ASCII)
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?\s*(?:ms|[smhd])\s*)+", re.ASCII)
-_TRY_AGAIN = re.compile(
-    r"(?:try again|retry|wait|available)(?: again)?(?: (?:in|after|for))? (?:about )?"
-    r"((?:\d+(?:\.\d+)?\s*(?:ms|hours?|minutes?|seconds?|secs?|mins?|[smhd])(?![a-z])\s*)+)",
-    re.ASCII | re.IGNORECASE,
+# Strings, which `re` compiles at their first use and keeps: an instance starts without them.
+_DURATION_PART = r"(?a)(\d+(?:\.\d+)?)\s*(ms|[smhd])"
+_DURATION = r"(?a)(?:\d+(?:\.\d+)?\s*(?:ms|[smhd])\s*)+"
+_TRY_AGAIN = (
+    r"(?ai)(?:try again|retry|wait|available)(?: again)?(?: (?:in|after|for))? (?:about )?"
+    r"((?:\d+(?:\.\d+)?\s*(?:ms|hours?|minutes?|seconds?|secs?|mins?|[smhd])(?![a-z])\s*)+)"
 )
-_WORD_UNITS = re.compile(r"(hour|minute|min|second|sec)s?\b", re.IGNORECASE)
+_WORD_UNITS = r"(?i)(hour|minute|min|second|sec)s?\b"
 _LETTER = {"hour": "h", "minute": "m", "min": "m", "second": "s", "sec": "s"}
-_IETF_PARAM = re.compile(r";\s*([a-z]+)=(\d+)", re.ASCII)
+_IETF_PARAM = r"(?a);\s*([a-z]+)=(\d+)"
 
 
 def capped(seconds: float) -> float | None:
@@ -53,9 +53,9 @@ def parse_duration(text: str) -> float | None:
     text = text.strip()
     if text.endswith("s") and text[:-1].replace(".", "", 1).isdecimal() and text.isascii():
         return capped(float(text[:-1]))  # by far the most frequent
-    if not _DURATION.fullmatch(text):
+    if not re.fullmatch(_DURATION, text):
         return parse_seconds(text)
-    parts = _DURATION_PART.findall(text)
+    parts = re.findall(_DURATION_PART, text)
     return capped(sum(float(number) * _UNIT_S[unit] for number, unit in parts))
 
 
@@ -92,10 +92,10 @@ def wait_hint(headers: Mapping[str, str], wall: float) -> float | None:
 
 def wait_in_message(message: str) -> float | None:
     """Seconds out of "Please try again in 2m59.56s" and its like; None where it says none."""
-    found = _TRY_AGAIN.search(message)
+    found = re.search(_TRY_AGAIN, message)
     if found is None:
         return None
-    text = _WORD_UNITS.sub(lambda unit: _LETTER[unit.group(1).lower()], found.group(1))
+    text = re.sub(_WORD_UNITS, lambda unit: _LETTER[unit.group(1).lower()], found.group(1))
     return parse_duration(text.lower())
 
 
@@ -156,9 +156,9 @@ def ietf_limits(headers: Mapping[str, str]) -> list[LimitSignal]:
     value = headers.get("ratelimit")
     if value is None:
         return []
-    told = {name: int(number[:12]) for name, number in _IETF_PARAM.findall(value)}
+    told = {name: int(number[:12]) for name, number in re.findall(_IETF_PARAM, value)}
     policy = headers.get("ratelimit-policy") or ""
-    rule = {name: int(number[:12]) for name, number in _IETF_PARAM.findall(policy)}
+    rule = {name: int(number[:12]) for name, number in re.findall(_IETF_PARAM, policy)}
     if "r" not in told:
         return []
     seconds = rule.get("w", 60)
