@@ -81,6 +81,9 @@ class Idempotency:
         while True:
             work = self._work(path)
             if work is not None:
+                if work.unsure:
+                    await work.make_sure()
+                    continue
                 await self._follow_here(request, work, replayed=True)
                 return
             # Not given up when the client leaves: what is claimed has to be run.

@@ -147,6 +147,18 @@ class Work:
             await self._provide()
 
     @property
+    def unsure(self) -> bool:
+        """Whether the lease may have lapsed: another run may have the record without this one
+        knowing, as when this process was stopped for a while."""
+        return self._clock.monotonic() - self._renewed >= LEASE_S
+
+    async def make_sure(self) -> None:
+        """Renew the lease now, or learn that this is ``lost``. Raises ``StoreUnavailable``."""
+        async with self._lock:
+            if self.unsure and not self.lost and not self.recording.closed:
+                await self._write(self._stored)
+
+    @property
     def failed(self) -> bool:
         """Whether the answer is an error, or there is none."""
         return self.call.status >= 400 or self.recording.status >= 400 or not self.recording.ended
@@ -188,7 +200,10 @@ class Work:
         pieces = cut(self._body)
         parts = [(self.record.request_part(at), piece) for at, piece in enumerate(pieces)]
         wanted = replace(self.record, request=self._asked, request_parts=len(parts))
-        self.record = await self._store.write(self.record, self._renew(wanted), parts)
+        began = self._clock.monotonic()
+        renewed = wanted.renewed(self._clock.wall())
+        self.record = await self._store.write(self.record, renewed, parts)
+        self._renewed = began
 
     async def _keep(self) -> None:
         """Store what is new, or renew the lease, until this is another run's."""
@@ -244,7 +259,7 @@ class Work:
             first = record.parts
             parts = [(record.answer_part(first + at), one) for at, one in enumerate(cut(body))]
         wanted = replace(
-            self._renew(record),
+            record.renewed(self._clock.wall()),
             status=recording.status,
             headers=tuple((n.decode(), t.decode("latin-1")) for n, t in recording.headers),
             parts=record.parts + len(parts),
@@ -254,11 +269,10 @@ class Work:
         self._stored = upto
 
     async def _commit(self, wanted: Record, parts: list[Part]) -> None:
+        began = self._clock.monotonic()
         try:
             self.record = await self._store.write(self.record, wanted, parts)
         except RecordLost:
             self.lost = True
-
-    def _renew(self, record: Record) -> Record:
-        self._renewed = self._clock.monotonic()
-        return record.renewed(self._clock.wall())
+        else:
+            self._renewed = began

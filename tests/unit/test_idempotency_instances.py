@@ -159,6 +159,27 @@ def test_a_frozen_instance_is_relieved_by_the_worker_and_writes_nothing_when_it_
     run_virtual(main())
 
 
+def test_an_instance_that_wakes_gives_the_answer_that_is_stored_and_not_its_own() -> None:
+    async def main() -> None:
+        store = shared_store()
+        backend = Freezing.of(store)
+        frozen, worker = instance(behind(backend), 1), instance(store, 2)
+        await frozen.call(CHAT, STREAM, headers=KEYED, leave_after=2.5)
+        record = await record_of(store)
+        backend.thawed.clear()
+        await asyncio.sleep(LEASE_S + 5.0)
+        assert await worker_comes(worker, record.path) == 204
+        # Its own run is whole by now, and it does not know that it was taken for dead.
+        asking = asyncio.create_task(frozen.call(CHAT, STREAM, headers=KEYED))
+        await asyncio.sleep(1.0)
+        backend.thawed.set()
+        stored = await worker.call(CHAT, STREAM, headers=KEYED)
+        assert (await asking).body == stored.body
+        assert (calls(frozen), calls(worker)) == (1, 1)
+
+    run_virtual(main())
+
+
 def test_an_instance_that_freezes_as_its_client_leaves_is_relieved_all_the_same() -> None:
     """Nothing that has to happen may wait for the client to leave: behind it there may be no
     processor."""
