@@ -18,7 +18,12 @@ from local.pages_build import BuildError, PagesBuild, is_fresh
 
 ROOT = Path(__file__).resolve().parent.parent
 # The same places the browser's tests look at (tests/browser/support/browser.mjs).
-_BROWSERS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
+_BROWSERS = (
+    "/usr/bin/chromium-headless-shell",
+    "/usr/bin/chromium",
+    "/usr/bin/chromium-browser",
+    "/usr/bin/google-chrome",
+)
 # Suites with packages of their own, and their folders below tests.
 _PACKAGES = {"JavaScript clients": "clients", "security rules": "rules"}
 # Told to tests/conftest.py, which lists them at the end.

@@ -5,7 +5,10 @@ import { createRequire } from "node:module";
 const require = createRequire(new URL("../../../public/package.json", import.meta.url));
 const { chromium } = require("playwright-core");
 
-const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+// Without windows first: the suite takes six tenths of the time in it.
+const PLACES = [
+  "/usr/bin/chromium-headless-shell", "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome",
+];
 
 /** The browser of CHROMIUM_PATH, or the system's. Raises Error where there is none. */
 export async function launch() {
