@@ -2,8 +2,9 @@
 
 ``bench/data/prompts/CATEGORY.txt`` holds one prompt a line. ``«a|b|c»`` is a choice, choices nest,
 ``«@name»`` draws from the list of that name in ``slots.txt``, ``\\n`` is a new line and ``\\|`` a
-bar. Nothing in it comes from a public evaluation set: ``python -m bench.train_classifier --against
-FOLDER`` looks for runs of words shared with such sets.
+bar. ``plain/CATEGORY.txt`` holds prompts without choices, each another. Nothing in them comes from
+a public evaluation set: ``python -m bench.classifier FOLDER --shared`` looks for runs of words that
+they have in common with such sets.
 """
 
 from __future__ import annotations
@@ -26,16 +27,21 @@ class Line:
 
     category: Category
     pattern: str
+    plain: bool = False
 
 
 def lines() -> list[Line]:
-    """Every line of every category's file."""
+    """Every line of every category's files."""
     found = []
-    for category in Category:
-        path = FOLDER / f"{category}.txt"
-        if path.exists():
-            rows = path.read_text(encoding="utf-8").splitlines()
-            found += [Line(category, row) for row in rows if row and not row.startswith("#")]
+    for folder in (FOLDER, FOLDER / "plain"):
+        plain = folder is not FOLDER
+        for category in Category:
+            path = folder / f"{category}.txt"
+            rows = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+            for row in rows:
+                if row and not row.startswith("# "):
+                    pattern = row.replace("|", "\\|") if plain else row
+                    found.append(Line(category, pattern, plain))
     return found
 
 

