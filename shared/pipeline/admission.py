@@ -8,7 +8,7 @@ it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from msgspec import Struct
@@ -70,7 +70,7 @@ class Admission(Struct, frozen=True):
     """Judges requests. ``screen`` is the screen for injections."""
 
     guard: Guard
-    screen: Callable[[ChatRequest], InjectionVerdict]
+    screen: Callable[[ChatRequest], Awaitable[InjectionVerdict]]
     second: SecondOpinion
     clock: Clock
 
@@ -83,7 +83,7 @@ class Admission(Struct, frozen=True):
         """
         context.safety.modes = modes
         if modes.injection != "off":
-            self._screened(request, context, modes.injection)
+            await self._screened(request, context, modes.injection)
         opinion: asyncio.Task[Classification | None] | None = None
         if wants_opinion(request, local):
             opinion = asyncio.create_task(self._opinion(request, local, context.deadline))
@@ -111,8 +111,8 @@ class Admission(Struct, frozen=True):
     ) -> Classification | None:
         return await self.second.classify(request, local, deadline)
 
-    def _screened(self, request: ChatRequest, context: RequestContext, mode: str) -> None:
-        found = self.screen(request)
+    async def _screened(self, request: ChatRequest, context: RequestContext, mode: str) -> None:
+        found = await self.screen(request)
         trace = context.safety
         trace.injection, trace.flagged = found.score, found.flagged
         if not found.flagged:

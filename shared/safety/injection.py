@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import msgspec
@@ -33,6 +33,9 @@ AROUND = 14
 # A long text has more regions, of which one may look odd by chance; padding must not hide one.
 _FEW, _DRIFT, _MOST_DRIFT = 4, 0.6, 1.2
 _SIGNS = ("", "<", ">", "~")
+# Characters: what is judged in one go, some 10 ms where every word is a trigger; and what two
+# slices share, more than the widest region of words has.
+SLICE, OVERLAP = 2000, 400
 # What is said to stand before an anchor that opens a clause: orders do.
 OPENING = "START"
 
@@ -58,8 +61,11 @@ class Weights(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Model(Struct, frozen=True):
+    """``sure``: what a flagged text must weigh, bias included."""
+
     bias: float
     threshold: float
+    sure: float
     features: dict[int, float]
     forms: dict[str, float]
 
@@ -72,6 +78,7 @@ def _model() -> _Model:
     return _Model(
         bias=data.bias,
         threshold=data.threshold,
+        sure=math.log(data.threshold / (1 - data.threshold)),
         features={feature_code(name): weight for name, weight in weights.items()},
         forms=shapes,
     )
@@ -96,16 +103,54 @@ def feature_name(code: int) -> str:
 
 def detect_injection(text: str) -> InjectionVerdict:
     """How much ``text`` looks like an injection (contract); work is linear in its length."""
+    judging = judge(text)
+    while True:
+        try:
+            next(judging)
+        except StopIteration as end:
+            verdict: InjectionVerdict = end.value
+            return verdict
+
+
+def judge(text: str) -> Generator[None, None, InjectionVerdict]:
+    """``detect_injection`` in steps of one slice each: whoever asks may do other things between."""
     model = _model()
-    best = 0.0
     weight = model.features.get
-    for words, shapes in readings(text):
-        extra = sum([model.forms.get(shape, 0.0) for shape in shapes])
-        sums = [sum([weight(code, 0.0) for code in found]) for found in regions(words)]
-        worst = max(sums, default=0.0) - drift(len(sums))
-        best = max(best, extra + max(0.0, worst))
-    score = 1 / (1 + math.exp(-max(-30.0, min(30.0, model.bias + best))))
+    found: list[tuple[float, float]] = []
+    count = 0
+    for place, part in enumerate(slices(text)):
+        if place:
+            yield
+        most = 0
+        for words, shapes in readings(part):
+            extra = sum([model.forms.get(shape, 0.0) for shape in shapes])
+            sums = [sum([weight(code, 0.0) for code in near]) for near in regions(words)]
+            found.append((extra, max(sums, default=0.0)))
+            most = max(most, len(sums))
+        count += most
+        if place and model.bias + max([e + w for e, w in found]) - _MOST_DRIFT >= model.sure:
+            break  # however the rest reads, it is flagged
+    less = drift(count)
+    best = max([extra + max(0.0, worst - less) for extra, worst in found], default=0.0)
+    score = 1 / (1 + math.exp(-max(-30.0, min(30.0, model.bias + max(0.0, best)))))
     return InjectionVerdict(flagged=score >= model.threshold, score=score)
+
+
+def slices(text: str) -> Iterator[str]:
+    """``text`` in slices that overlap: each is judged with all its readings, none is left out.
+
+    A slice ends at a blank where one is near, so that no word is cut.
+    """
+    here = 0
+    while len(text) - here > SLICE:
+        end = here + SLICE
+        blank = text.rfind(" ", end - OVERLAP // 2, end)
+        end = blank if blank > 0 else end
+        yield text[here:end]
+        here = end - OVERLAP
+        blank = text.find(" ", here, here + OVERLAP // 2)
+        here = blank + 1 if blank > 0 else here
+    yield text[here:]
 
 
 def drift(count: int) -> float:

@@ -6,16 +6,11 @@ import base64
 import binascii
 import codecs
 import functools
-import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import unquote
 
 from shared.safety.injection_words import STOP, lexicon, mixes_scripts
-
-# Decoded of one text, at most: a bound on the work, far above what a prompt carries.
-_MOST_BLOBS = 6
-_LONGEST_BLOB = 4_000
 
 # A form: its name, what a text without it has none of (a single sign, asked first because that is
 # the fastest search of all; and one of a few words), whether case matters not, the pattern.
@@ -152,6 +147,7 @@ _LEET_WORD = re.compile(
 _LEET = str.maketrans("013457@$!8", "oieastasib")
 _LEET_L = str.maketrans("013457@$!8", "oleastasib")
 _LEAST_SPACED, _LEAST_LEET = 7, 2  # words of one or two letters; words with digits in them
+_CUT = 300  # letters: a shorter word stands whole in one of two slices
 _LONG = 14  # letters in a row: base64 has more between its signs, a word seldom
 _DIGITS = frozenset("0123456789")
 _DIGIT_IN_WORD = re.compile(r"[0-9](?:[A-Za-z]|(?<=[A-Za-z][0-9]))")
@@ -195,41 +191,43 @@ def visible(text: str) -> str:
 
 
 def hidden_texts(text: str, words: list[str]) -> Iterator[tuple[str, str]]:
-    """(how it was hidden, the text) of what stands in ``text`` in another form."""
+    """(how it was hidden, the text) of what stands in a slice, ``text``, in another form."""
     if not text.isascii():
         for match in _TAGS.finditer(_FLAG.sub("", text)):
             yield "tags", "".join(chr(ord(sign) - 0xE0000) for sign in match[0])
     lengths = list(map(len, words))
     if max(lengths, default=0) >= _LONG:
-        for match in itertools.islice(_LONG_WORD.finditer(text), _MOST_BLOBS):
-            decoded = _from_base64(match[0]) or _from_hex(match[0])
-            if decoded:
-                yield "cipher", decoded
-    head = text[:_LONGEST_BLOB]
-    if ("%" in text or "&#" in text) and _PERCENT.search(head):
+        yield from _decoded(_LONG_WORD.finditer(text), _from_blob)
+    if ("%" in text or "&#" in text) and _PERCENT.search(text):
         from html import unescape
 
-        yield "cipher", unescape(unquote(head))
+        yield "cipher", unescape(unquote(text))
     known = lexicon()
     if not known.disguised.isdisjoint(words):
         if len(known.rotated.intersection(words)) >= 2:
-            yield "cipher", codecs.encode(head, "rot13")
+            yield "cipher", codecs.encode(text, "rot13")
         if len(known.backwards.intersection(words)) >= 2:
-            yield "cipher", head[::-1]
+            yield "cipher", text[::-1]
     odd = _mixed_words(words) if _DIGIT_IN_WORD.search(text) else []
     if len(odd) >= _LEAST_SPACED:
-        for match in itertools.islice(_HEX.finditer(text), _MOST_BLOBS):
-            decoded = _from_hex(match[0])
-            if decoded:
-                yield "cipher", decoded
+        yield from _decoded(_HEX.finditer(text), _from_hex)
     if _single_letters(words, lengths) >= _LEAST_SPACED or (
         words.count(STOP) >= _LEAST_SPACED and words.count(STOP) * 2 + 1 >= len(words)
     ):
-        yield from _respaced(head)
+        yield from _respaced(text)
     if len(odd) >= _LEAST_LEET:
-        leet = _LEET_WORD.findall(head)
+        leet = _LEET_WORD.findall(text)
         if len(leet) >= _LEAST_LEET:
-            yield "leet", _LEET_WORD.sub(lambda match: _unleet(match[0]), head)
+            yield "leet", _LEET_WORD.sub(lambda match: _unleet(match[0]), text)
+
+
+def _decoded(
+    blobs: Iterable[re.Match[str]], read: Callable[[str], str]
+) -> Iterator[tuple[str, str]]:
+    """What blobs say, as one text: many that say nothing must not hide one that does."""
+    said = [text for text in [read(blob[0]) for blob in blobs] if text]
+    if said:
+        yield "cipher", "\n".join(said)
 
 
 def _single_letters(words: list[str], lengths: list[int]) -> int:
@@ -284,6 +282,15 @@ def _unleet(word: str) -> str:
     if with_l in known.words or with_l[:6] in known.stems:
         return with_l
     return lower.translate(_LEET)
+
+
+def _from_blob(blob: str) -> str:
+    """A long word read as base64 or hex; where a slice cut it, its four signs begin anywhere."""
+    for skip in range(4 if len(blob) > _CUT else 1):
+        decoded = _from_base64(blob[skip:])
+        if decoded:
+            return decoded
+    return _from_hex(blob)
 
 
 def _from_base64(blob: str) -> str:

@@ -7,9 +7,10 @@ are the application's own; assistant turns are a model's, and were guarded when 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Generator, Iterator, Mapping, Sequence
 
-from shared.safety.injection import InjectionVerdict, detect_injection
+from shared.safety.injection import InjectionVerdict, judge
 
 # Of what was said in earlier turns, a score must be as high as this to count in full.
 _OLD = 0.97
@@ -18,16 +19,35 @@ _USER = "user"
 _DATA = frozenset({"tool", "function"})
 
 
-def screen_messages(messages: Sequence[Mapping[str, object]]) -> InjectionVerdict:
-    """The verdict on a request's messages (OpenAI's shape): that of its worst text."""
+async def screen_messages(messages: Sequence[Mapping[str, object]]) -> InjectionVerdict:
+    """The verdict on a request's messages (OpenAI's shape): that of its worst text.
+
+    Between two slices of a text, and two texts, others have their turn on the event loop.
+    """
+    judging = judge_messages(messages)
+    while True:
+        try:
+            next(judging)
+        except StopIteration as end:
+            verdict: InjectionVerdict = end.value
+            return verdict
+        await asyncio.sleep(0)
+
+
+def judge_messages(
+    messages: Sequence[Mapping[str, object]],
+) -> Generator[None, None, InjectionVerdict]:
+    """``screen_messages`` in steps of one slice each."""
     worst = InjectionVerdict(flagged=False, score=0.0)
     older = 0
-    for text, newest in _texts(messages):
+    for place, (text, newest) in enumerate(_texts(messages)):
+        if place:
+            yield
         if not newest:
             older += 1
             if older > _MOST_OLD:
                 break
-        verdict = detect_injection(text)
+        verdict = yield from judge(text)
         if not newest and verdict.score < _OLD:
             verdict = InjectionVerdict(flagged=False, score=verdict.score / 2)
         if (verdict.flagged, verdict.score) > (worst.flagged, worst.score):

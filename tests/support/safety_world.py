@@ -107,7 +107,7 @@ class SafetyWorld:
         self.opinion = Opinion(clock)
         self.injected: Callable[[ChatRequest], Screened] = lambda _: Screened(False, 0.01)
         safety = Safety(
-            Admission(self.guard, lambda request: self.injected(request), self.opinion, clock),
+            Admission(self.guard, self._screen, self.opinion, clock),
             Answers(self.guard),
         )
         router = self.world.router
@@ -120,6 +120,9 @@ class SafetyWorld:
     def asked(self) -> list[str]:
         """Models that were asked to answer, in order."""
         return self.world.asked()
+
+    async def _screen(self, request: ChatRequest) -> Screened:
+        return self.injected(request)
 
     async def begin(self, request: ChatRequest) -> RequestContext:
         """A context from now."""
