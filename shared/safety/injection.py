@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -103,37 +103,31 @@ def feature_name(code: int) -> str:
 
 def detect_injection(text: str) -> InjectionVerdict:
     """How much ``text`` looks like an injection (contract); work is linear in its length."""
-    judging = judge(text)
-    while True:
-        try:
-            next(judging)
-        except StopIteration as end:
-            verdict: InjectionVerdict = end.value
-            return verdict
+    *_, verdict = judge(text)
+    return verdict
 
 
-def judge(text: str) -> Generator[None, None, InjectionVerdict]:
-    """``detect_injection`` in steps of one slice each: whoever asks may do other things between."""
+def judge(text: str) -> Iterator[InjectionVerdict]:
+    """``detect_injection`` in steps of one slice: after each the verdict on what was read so far,
+    and whoever asks may do other things between. The last is the verdict on the whole text."""
     model = _model()
     weight = model.features.get
-    found: list[tuple[float, float]] = []
+    found: dict[float, float] = {}  # by what the forms add, the heaviest region beside them
     count = 0
     for place, part in enumerate(slices(text)):
-        if place:
-            yield
         most = 0
         for words, shapes in readings(part):
             extra = sum([model.forms.get(shape, 0.0) for shape in shapes])
             sums = [sum([weight(code, 0.0) for code in near]) for near in regions(words)]
-            found.append((extra, max(sums, default=0.0)))
+            found[extra] = max(found.get(extra, 0.0), max(sums, default=0.0))
             most = max(most, len(sums))
         count += most
-        if place and model.bias + max([e + w for e, w in found]) - _MOST_DRIFT >= model.sure:
-            break  # however the rest reads, it is flagged
-    less = drift(count)
-    best = max([extra + max(0.0, worst - less) for extra, worst in found], default=0.0)
-    score = 1 / (1 + math.exp(-max(-30.0, min(30.0, model.bias + max(0.0, best)))))
-    return InjectionVerdict(flagged=score >= model.threshold, score=score)
+        less = drift(count)
+        best = max([extra + max(0.0, worst - less) for extra, worst in found.items()], default=0.0)
+        score = 1 / (1 + math.exp(-max(-30.0, min(30.0, model.bias + max(0.0, best)))))
+        yield InjectionVerdict(flagged=score >= model.threshold, score=score)
+        if place and model.bias + best + less - _MOST_DRIFT >= model.sure:
+            return  # however the rest reads, it is flagged
 
 
 def slices(text: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ are the application's own; assistant turns are a model's, and were guarded when 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from shared.safety.injection import InjectionVerdict, judge
 
@@ -24,30 +24,18 @@ async def screen_messages(messages: Sequence[Mapping[str, object]]) -> Injection
 
     Between two slices of a text, and two texts, others have their turn on the event loop.
     """
-    judging = judge_messages(messages)
-    while True:
-        try:
-            next(judging)
-        except StopIteration as end:
-            verdict: InjectionVerdict = end.value
-            return verdict
-        await asyncio.sleep(0)
-
-
-def judge_messages(
-    messages: Sequence[Mapping[str, object]],
-) -> Generator[None, None, InjectionVerdict]:
-    """``screen_messages`` in steps of one slice each."""
-    worst = InjectionVerdict(flagged=False, score=0.0)
-    older = 0
-    for place, (text, newest) in enumerate(_texts(messages)):
-        if place:
-            yield
+    worst = verdict = InjectionVerdict(flagged=False, score=0.0)
+    older = steps = 0
+    for text, newest in _texts(messages):
         if not newest:
             older += 1
             if older > _MOST_OLD:
                 break
-        verdict = yield from judge(text)
+        for so_far in judge(text):
+            if steps:
+                await asyncio.sleep(0)
+            steps += 1
+            verdict = so_far
         if not newest and verdict.score < _OLD:
             verdict = InjectionVerdict(flagged=False, score=verdict.score / 2)
         if (verdict.flagged, verdict.score) > (worst.flagged, worst.score):
