@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from shared.safety.injection_forms import forms, hidden_texts, visible
+from shared.safety.injection_forms import forms, hidden_texts, squeezed, visible
 from shared.safety.injection_words import (
     STOP,
     anchors,
@@ -36,6 +36,7 @@ _SIGNS = ("", "<", ">", "~")
 # Characters: what is judged in one go, some 10 ms where every word is a trigger; and what two
 # slices share, more than the widest region of words has.
 SLICE, OVERLAP = 2000, 400
+READ = 16_384  # characters that are squeezed in one go
 # What is said to stand before an anchor that opens a clause: orders do.
 OPENING = "START"
 
@@ -133,18 +134,28 @@ def judge(text: str) -> Iterator[InjectionVerdict]:
 def slices(text: str) -> Iterator[str]:
     """``text`` in slices that overlap: each is judged with all its readings, none is left out.
 
-    A slice ends at a blank where one is near, so that no word is cut.
+    A slice ends at a blank where one is near, so that no word is cut. What only fills is squeezed
+    first, or blanks between two words would keep them in different slices.
     """
-    here = 0
-    while len(text) - here > SLICE:
-        end = here + SLICE
-        blank = text.rfind(" ", end - OVERLAP // 2, end)
-        end = blank if blank > 0 else end
-        yield text[here:end]
-        here = end - OVERLAP
-        blank = text.find(" ", here, here + OVERLAP // 2)
-        here = blank + 1 if blank > 0 else here
-    yield text[here:]
+    if len(text) <= SLICE:
+        yield text
+        return
+    rest = ""
+    for start in range(0, len(text), READ):
+        rest = squeezed(rest + text[start : start + READ])
+        here = 0
+        if len(rest) <= SLICE:
+            yield ""  # nothing but filling: a step all the same
+        while len(rest) - here > SLICE:
+            end = here + SLICE
+            blank = rest.rfind(" ", end - OVERLAP // 2, end)
+            end = blank if blank > 0 else end
+            yield rest[here:end]
+            here = end - OVERLAP
+            blank = rest.find(" ", here, here + OVERLAP // 2)
+            here = blank + 1 if blank > 0 else here
+        rest = rest[here:]
+    yield rest
 
 
 def drift(count: int) -> float:

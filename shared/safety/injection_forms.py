@@ -133,6 +133,12 @@ _TAGS = re.compile(r"[\U000e0020-\U000e007e]{4,}")
 _FLAG = re.compile(r"\U0001f3f4[\U000e0020-\U000e007f]{1,8}")
 _BROKEN_WORD = re.compile(r"[A-Za-z][\u200b-\u200d\u2060-\u2064\ufeff\u180e]+[A-Za-z]")
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u180e\ufe00-\ufe0f]")
+_INVISIBLE_RUN = re.compile(_INVISIBLE.pattern + "{2,}")
+_BLANKS = re.compile(r"[^\S\n]{3,}")
+_LINES = re.compile(r"\n(?:[^\S\n]*\n){2,}")
+_SAME = re.compile(r"([^A-Za-z0-9\s])\1{8,}")
+_SIGN = "[^\\w\U000e0000-\U000e007f]"
+_SIGNS = re.compile(f"(?<!{_SIGN})(?<!_)(?:{_SIGN}|_){{60,}}")
 _TURNED = re.compile(r"[\u202d\u202e]")
 
 _LONG_WORD = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/_-]{20,4000}={0,2}")
@@ -188,6 +194,17 @@ def _pattern(place: int) -> re.Pattern[str]:
 def visible(text: str) -> str:
     """``text`` without invisible characters."""
     return text if text.isascii() else _INVISIBLE.sub("", text)
+
+
+def squeezed(text: str) -> str:
+    """``text`` without what only fills it: of invisible characters in a row one is left, of blanks
+    and empty lines two, of one sign eight, of mixed signs forty. Tag characters stay."""
+    if not text.isascii():
+        text = _INVISIBLE_RUN.sub(lambda run: run[0][0], text)
+    text = _BLANKS.sub("  ", text)
+    text = _LINES.sub("\n\n", text)
+    text = _SAME.sub(lambda run: run[0][:8], text)
+    return _SIGNS.sub(lambda run: run[0][:20] + run[0][-20:], text)
 
 
 def hidden_texts(text: str, words: list[str]) -> Iterator[tuple[str, str]]:
