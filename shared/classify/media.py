@@ -68,6 +68,7 @@ _ABSTRACT = words(
     "strategy inventory boundaries line lines money salary"
 )
 _PARTICLES = words("up on upon from near back out in to how why what for")
+_CHARTS = words("flowchart mindmap")
 _DIAGRAMS = words("diagram chart graph flowchart plot histogram table tree mindmap timeline")
 # Pictures and videos that are written as code or text are not generated.
 _AS_CODE = words(
@@ -211,7 +212,9 @@ def _drawing(verb: str, after: list[str]) -> Signal:
     if not after or after[0] in _PARTICLES or not _ABSTRACT.isdisjoint(after[:4]):
         return NONE
     if not _DIAGRAMS.isdisjoint(after[:6]):
-        return Signal(0.52, "asks for a diagram")
+        # A flowchart is drawn; a plot or a tree may be code's to make.
+        drawn = not _CHARTS.isdisjoint(after[:6])
+        return Signal(0.85 if drawn else 0.52, "asks for a diagram")
     if verb == "illustrate" and after[0] not in _ARTICLES:
         return NONE
     if "table" in after or (verb == "paint" and "room" in after):
