@@ -30,9 +30,11 @@ PULL = 2.5  # towards the start, in texts
 FAR, FORM = 0.3, 0.8  # of what a feature says when it is near; of every form
 # What speaks for an ordinary request may not outweigh a plain order: everyday words stand in both.
 FLOOR = -0.6
-# Chosen on the training rows, each judged by a model that had not seen it: above it are 9 % of
-# those written to look like an attack, and 1 % of ordinary prompts, pages and sources.
-THRESHOLD = 0.45
+# From this score on a text is blocked. ``LESS`` is taken off all log odds for it: together with
+# ``WORDING``, what the log odds of how a text sounds (bench/fit_phrases.py) count, it was chosen on
+# 101 attacks and 103 others written after both fits, where 71 % and 2 % are above it, and on
+# ordinary prompts, pages and sources (1 %).
+THRESHOLD, LESS, WORDING = 0.5, 1.0, 0.5
 SEED = 5
 DRAWN = 12  # texts of each template
 
@@ -164,8 +166,9 @@ def main() -> None:
         json.dumps(
             {
                 "about": "Written by bench/fit_injection.py; not by hand.",
-                "bias": round(bias, 3),
+                "bias": round(bias - LESS, 3),
                 "threshold": THRESHOLD,
+                "wording": WORDING,
                 "weights": {n: round(w, 2) for n, w in sorted(kept.items()) if round(w, 2)},
             },
             indent=0,
@@ -173,7 +176,7 @@ def main() -> None:
         + "\n",
         encoding="utf-8",
     )
-    caught = [score(e, bias, weights) >= THRESHOLD for e in made if e.attack]
+    caught = [score(e, bias - LESS, weights) >= THRESHOLD for e in made if e.attack]
     print(f"{sum(caught)} of {len(caught)} training attacks caught")
 
 

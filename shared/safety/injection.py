@@ -2,8 +2,9 @@
 
 Words are mapped to what they mean in such an attempt (``injection_concepts.json``); what stands
 near each other, and the text's forms (``injection_forms.py``), are weighed by a small linear model
-(``injection_weights.json``, fitted by ``bench/fit_injection.py`` on texts written for it). What is
-hidden in ciphers or invisible characters is read as well. The worst region of a text decides.
+(``injection_weights.json``, fitted by ``bench/fit_injection.py`` on texts written for it). To that
+comes how the words sound together (``injection_phrases.py``). What is hidden in ciphers or
+invisible characters is read as well. The worst region of a text decides.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from shared.safety.injection_forms import forms, hidden_texts, squeezed, visible
+from shared.safety.injection_phrases import sounding
 from shared.safety.injection_words import (
     STOP,
     anchors,
@@ -37,6 +39,8 @@ _SIGNS = ("", "<", ">", "~")
 # slices share, more than the widest region of words has.
 SLICE, OVERLAP = 2000, 400
 READ = 16_384  # characters that are squeezed in one go
+# Log odds of how a text sounds beyond which nothing is made of it.
+LOUD = 5.0
 # What is said to stand before an anchor that opens a clause: orders do.
 OPENING = "START"
 
@@ -52,12 +56,14 @@ class Weights(Struct, frozen=True, forbid_unknown_fields=True):
     """The fitted model.
 
     Features are ``A``, ``A<B`` (B shortly before A), ``A>B`` (B shortly after), ``A~B`` (B around A
-    and not near) and ``form:name``; A is a concept with an anchor.
+    and not near) and ``form:name``; A is a concept with an anchor. ``wording`` is what the log odds
+    of how a text sounds count.
     """
 
     about: str
     bias: float
     threshold: float
+    wording: float
     weights: dict[str, float]
 
 
@@ -67,6 +73,7 @@ class _Model(Struct, frozen=True):
     bias: float
     threshold: float
     sure: float
+    wording: float
     features: dict[int, float]
     forms: dict[str, float]
 
@@ -80,6 +87,7 @@ def _model() -> _Model:
         bias=data.bias,
         threshold=data.threshold,
         sure=math.log(data.threshold / (1 - data.threshold)),
+        wording=data.wording,
         features={feature_code(name): weight for name, weight in weights.items()},
         forms=shapes,
     )
@@ -120,12 +128,14 @@ def judge(text: str) -> Iterator[InjectionVerdict]:
         for words, shapes in readings(part):
             extra = sum([model.forms.get(shape, 0.0) for shape in shapes])
             sums = [sum([weight(code, 0.0) for code in near]) for near in regions(words)]
-            found[extra] = max(found.get(extra, 0.0), max(sums, default=0.0))
+            sound = model.wording * max(-LOUD, min(LOUD, sounding(words)))
+            heavy = max(0.0, max(sums, default=0.0)) + sound
+            found[extra] = max(found.get(extra, heavy), heavy)
             most = max(most, len(sums))
         count += most
         less = drift(count)
-        best = max([extra + max(0.0, worst - less) for extra, worst in found.items()], default=0.0)
-        score = 1 / (1 + math.exp(-max(-30.0, min(30.0, model.bias + max(0.0, best)))))
+        best = max(extra + heavy - less for extra, heavy in found.items())
+        score = 1 / (1 + math.exp(-max(-30.0, min(30.0, model.bias + best))))
         yield InjectionVerdict(flagged=score >= model.threshold, score=score)
         if place and model.bias + best + less - _MOST_DRIFT >= model.sure:
             return  # however the rest reads, it is flagged
