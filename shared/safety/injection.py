@@ -128,8 +128,10 @@ def judge(text: str) -> Iterator[InjectionVerdict]:
         for words, shapes in readings(part):
             extra = sum([model.forms.get(shape, 0.0) for shape in shapes])
             sums = [sum([weight(code, 0.0) for code in near]) for near in regions(words)]
-            sound = model.wording * max(-LOUD, min(LOUD, sounding(words)))
-            heavy = max(0.0, max(sums, default=0.0)) + sound
+            heavy = max(0.0, max(sums, default=0.0))
+            if model.bias + extra + heavy + model.wording * LOUD >= model.sure:
+                # Else no wording makes an attack of it: most texts need not be heard.
+                heavy += model.wording * max(-LOUD, min(LOUD, sounding(words)))
             found[extra] = max(found.get(extra, heavy), heavy)
             most = max(most, len(sums))
         count += most
