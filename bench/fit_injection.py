@@ -30,9 +30,9 @@ PULL = 2.5  # towards the start, in texts
 FAR, FORM = 0.3, 0.8  # of what a feature says when it is near; of every form
 # What speaks for an ordinary request may not outweigh a plain order: everyday words stand in both.
 FLOOR = -0.6
-# From this score on a text is blocked. ``LESS`` is taken off all log odds for it: together with
+# From this score on a text is blocked. ``LESS`` is taken off all log odds for it. Together with
 # ``WORDING``, what the log odds of how a text sounds (bench/fit_phrases.py) count, it was chosen on
-# 101 attacks and 103 others written after both fits, where 71 % and 2 % are above it, and on
+# the rows of ``injection_rows.LATER``, written after both fits (71 % and 2 % are above it), and on
 # ordinary prompts, pages and sources (1 %).
 THRESHOLD, LESS, WORDING = 0.5, 1.0, 0.5
 SEED = 5

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DATA = Path(__file__).parent / "data" / "injection.jsonl"
+LATER = Path(__file__).parent / "data" / "injection_later.jsonl"  # the threshold was chosen on them
 TEMPLATES = Path(__file__).parent / "data" / "injection_templates.txt"
 _SLOT = re.compile(r"\{([^{}]*)\}")
 
