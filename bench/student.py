@@ -24,6 +24,7 @@ from shared.classify.features import ROWS, place, read_features, word_hash
 from shared.classify.language import detect
 from shared.classify.rules import look
 from shared.classify.turn import read_turn
+from shared.classify.weights import MIDDLE
 from shared.model import Category
 
 CATEGORIES: list[Category] = [
@@ -205,7 +206,7 @@ def write(student: Student, known: Meanings, words: list[str], heat: float, path
     own[:, ROWS] = 0.0
     own -= own.mean(0, keepdims=True)  # a softmax only sees differences
     step = np.quantile(np.abs(own[own != 0]), 0.9995) / 127
-    body = np.clip(np.rint(own / step), -127, 127).astype(np.int8)
+    body = (np.clip(np.rint(own / step), -127, 127) + MIDDLE).astype(np.uint8)
     bias = student.bias - student.bias.mean()
     head = {
         "categories": [category.value for category in CATEGORIES],
@@ -214,5 +215,4 @@ def write(student: Student, known: Meanings, words: list[str], heat: float, path
         "form": FORM,
         "anchor": ANCHOR,
     }
-    halves = [marks.tobytes(), body[:, :ROWS].tobytes(), body[:, ROWS:].tobytes()]
-    path.write_bytes(json.dumps(head).encode() + b"\n" + b"".join(halves))
+    path.write_bytes(json.dumps(head).encode() + b"\n" + marks.tobytes() + body.T.tobytes())

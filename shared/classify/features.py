@@ -9,6 +9,7 @@ be loaded.
 from __future__ import annotations
 
 from itertools import pairwise
+from operator import itemgetter
 from typing import NamedTuple
 from zlib import crc32
 
@@ -30,6 +31,7 @@ _LONG_WORD = 6
 # The signal that "code" is said of dresses, areas or conduct: the word then says nothing.
 OTHER_CODE = "other code"
 _TENSED = words("is was are were am has had what which whom who does did")
+_NUMBERS = ("0", "00", "000", "0000")
 _ARTICLES = words("a an the two three some several")
 
 
@@ -66,7 +68,7 @@ def read_features(turn: Turn, signals: list[str]) -> Features:
     ]
     if OTHER_CODE in signals:
         shapes = [shape for shape in shapes if shape != "code"]
-    encoded = [_bytes(shape) for shape in shapes]
+    encoded = _bytes(" ".join(shapes)).split(b" ") if shapes else []
     spoken = list({crc32(token) for token in encoded})
     grams = {crc32(after, crc32(before, _PAIR)) & _MASK for before, after in pairwise(encoded)}
     for token in set(encoded):
@@ -95,14 +97,14 @@ def _form(turn: Turn, shapes: list[str]) -> list[str]:
         f"lines {min(4, text.count(chr(10)))}",
         f"commas {min(4, shapes.count(','))}",
         f"stops {min(4, shapes.count('.'))}",
-        f"numbers {min(4, sum(shape[0] == '0' for shape in shapes))}",
+        f"numbers {min(4, sum(map(shapes.count, _NUMBERS)))}",
         f"asks {min(2, shapes.count('?'))}",
         f"signs {min(3, sum(sign in text for sign in _CODE_SIGNS))}",
         "ends " + (text[-1:] if not text[-1:].isalnum() else "a"),
         "begins " + ("A" if text[:1].isupper() else "a" if text[:1].islower() else "."),
     ]
     inner = turn.cased[1:HEAD_TOKENS]
-    capitals = sum(token[0].isupper() for token in inner)
+    capitals = sum(map(str.isupper, map(itemgetter(0), inner)))
     names.append(f"capitals {min(4, capitals)} of {len(inner).bit_length()}")
     lead = turn.lead
     if lead is not None:

@@ -52,10 +52,10 @@ def by_weights(turn: Turn, signals: Signals, known: Weights) -> Verdict:
     them are names and slips in any text.
     """
     features = read_features(turn, signals.names())
-    chances = known.judge(features)
+    chances, share = known.judge(features)
     category = max(chances, key=lambda name: chances[name])
     why = signals.of(category).why
     if not why:
         found = known.telling(category, features, 3)
         why = _READS[category] + (f" ({', '.join(found)})" if found else "")
-    return Verdict(category, chances[category] * min(1.0, 0.2 + known.known(features)), why)
+    return Verdict(category, chances[category] * min(1.0, 0.2 + share), why)

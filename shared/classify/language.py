@@ -6,6 +6,7 @@ English. Only the beginning of a text is looked at.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import NamedTuple
 
 from shared.classify.words import words
@@ -94,8 +95,11 @@ _COMMON: dict[str, str] = {
 }
 _LANGUAGES_OF: dict[str, tuple[str, ...]] = {}
 for _code, _list in _COMMON.items():
-    for _word in _list.split():
+    for _word in dict.fromkeys(_list.split()):
         _LANGUAGES_OF[_word] = (*_LANGUAGES_OF.get(_word, ()), _code)
+
+_ENGLISH = frozenset(_COMMON["en"].split())
+_ABROAD = frozenset(" ".join(common for code, common in _COMMON.items() if code != "en").split())
 
 # Letters that few of the languages have; each kind found counts once.
 _LETTERS: dict[str, tuple[str, ...]] = {
@@ -207,6 +211,12 @@ def _arabic(sample: str) -> str:
 
 
 def _by_words(tokens: list[str], sample: str, among: tuple[str, ...] = ()) -> Language:
+    if sample.isascii():
+        english = sum(map(_ENGLISH.__contains__, tokens))
+        # No other language can have more than this; a word with an apostrophe may be an elision.
+        most = sum(map(_ABROAD.__contains__, tokens)) + " ".join(tokens).count("'")
+        if english and english >= most:
+            return _english(english, sum(map(str.isalpha, map(itemgetter(0), tokens))))
     votes: dict[str, float] = {}
     count = 0
     for token in tokens:
@@ -224,7 +234,7 @@ def _by_words(tokens: list[str], sample: str, among: tuple[str, ...] = ()) -> La
             for code in found:
                 votes[code] = votes.get(code, 0.0) + weight
     if not sample.isascii():
-        for letter in set(sample.lower()):
+        for letter in dict.fromkeys(sample.lower()):  # in order: equal votes go to the first
             for code in _LETTERS.get(letter, ()):
                 votes[code] = votes.get(code, 0.0) + 0.6
     if among:
@@ -241,6 +251,11 @@ def _judge(votes: dict[str, float], count: int) -> Language:
     best = max(votes, key=lambda code: votes[code], default="")
     score = votes.get(best, 0.0)
     if score <= english or score / count < 0.18:
-        return Language("en", min(0.98, 0.4 + english / count) if english else 0.3)
+        return _english(english, count)
     lead = (score - english) / count
     return Language(best, min(0.97, 0.45 + 0.9 * lead))
+
+
+def _english(votes: float, count: int) -> Language:
+    """English, by ``votes`` of ``count`` words."""
+    return Language("en", min(0.98, 0.4 + votes / count) if votes else 0.3)

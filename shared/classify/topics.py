@@ -58,11 +58,26 @@ _CODE_DOING = words("debug refactor implement compile code program")
 _CODE_FALSE = words("dress zip area qr bar penal civil building genetic morse country promo tax of")
 _FACTS = words("released created invented founded named born died creator inventor history year")
 _CODE_SIGNS = frozenset("(){};=<>#[]")
-_CODE_SYNTAX = Pattern(
-    r"\bdef \w+\(|\bclass \w+\s*[:({]|=>|\bfunction\s*\w*\(|\b(?:const|let|var) \w+ ?=|#include"
-    r"|\b(?:int|void|public|static|for|while|if) ?\(|\bint \w+ ?=|</\w+>|\w\(\w*\);|;\s*\n"
-    r"|\bimport \w+;?\n|\w\.\w+\([^)\n]{0,80}\)|\wError:|\wException\b"
-    r"|\w\+\+|==|&&|\^\(\?|\\d|\(\?[:=!]"
+# Signs of code that say it by themselves, and patterns sought only where their signs stand: one
+# expression of all of them would be tried at every letter, which took as long as all else together.
+_CODE_MARKS = ("=>", "#include", "==", "&&", "^(?", "\\d", "(?:", "(?=", "(?!")
+_CODE_FORMS: tuple[tuple[str, Pattern], ...] = tuple(
+    (needed, Pattern(source))
+    for needed, source in (
+        ("def ", r"\bdef \w+\("),
+        ("class ", r"\bclass \w+\s*[:({]"),
+        ("function", r"\bfunction\s*\w*\("),
+        ("=", r"\b(?:const|let|var|int) \w+ ?="),
+        ("(", r"\b(?:int|void|public|static|for|while|if) ?\("),
+        ("</", r"</\w+>"),
+        (");", r"\w\(\w*\);"),
+        (";", r";\s*\n"),
+        ("import ", r"\bimport \w+;?\n"),
+        ("(", r"\.(?<=\w\.)\w+\([^)\n]{0,80}\)"),
+        ("Error:", r"\wError:"),
+        ("Exception", r"\wException\b"),
+        ("++", r"\w\+\+"),
+    )
 )
 # Syntax is sought in this many characters: more of them say no more.
 _SYNTAX_WINDOW = 800
@@ -93,17 +108,23 @@ _NUMBER_WORDS = words(
     "two three four five six seven eight nine ten eleven twelve fifteen twenty thirty fifty "
     "hundred thousand half third quarter twice double triple dozen"
 )
-_FORMULA = Pattern(
-    r"\d\s*[+*×÷^]\s*\d|\d\s[-/]\s\d|\d/\d+\b|[a-z)]\s?\^\s?[\dn({-]|\b\d*[xyz]\s?[-+=]\s?\d|√|∫|∑|\[\["
-    r"|\b[a-z] ?= ?-?\d|\bf\(x\)|\d ?% of\b"
+# What each expression begins with is rare in a text, so that it is rarely tried.
+_FORMULA_MARKS = ("√", "∫", "∑", "[[")
+_OPERATION = Pattern(r"\d(?:\s*[+*×÷^]\s*\d|\s[-/]\s\d|/\d+\b| ?% of\b)")
+_UNKNOWN = Pattern(r"[xyz](?<![^\W\d].)\s?[-+=]\s?\d")
+_FORMULA_FORMS: tuple[tuple[str, Pattern], ...] = (
+    ("^", Pattern(r"[a-z)]\s?\^\s?[\dn({-]")),
+    ("=", Pattern(r"\b[a-z] ?= ?-?\d")),
+    ("f(x)", Pattern(r"\bf\(x\)")),
 )
 _FORMULA_SIGNS = frozenset("0123456789^√∫∑[(")  # without one of these there is no formula
 _YEAR = Pattern(r"1[5-9]\d\d|20\d\d")
 _QUANTITY = words("many much long far old fast tall when remain remains original total altogether")
 # Forms of logic and puzzles. Each is only sought where its words stand in the turn: searching for
 # all of them takes longer than everything else together.
+_FIRST_WORD = re.compile(r"^\\b([a-z]+)")  # "\bhow" as "how(?<!\whow)": searched for as a word is
 _LOGIC: tuple[tuple[frozenset[str], Pattern], ...] = tuple(
-    (words(needed), Pattern(source, re.S))
+    (words(needed), Pattern(_FIRST_WORD.sub(r"\1(?<!\\w\1)", source), re.S))
     for needed, source in (
         ("if then", r"\bif .{3,80}\bthen\b"),
         ("always lie", r"\balways lie"),
@@ -205,7 +226,7 @@ _EVERYDAY = words("meal lesson workout study floor diet training birthday weekly
 
 def _sum(table: dict[str, float], vocabulary: frozenset[str]) -> tuple[float, list[str]]:
     """Weights of the vocabulary's words in the table, and the words that count most."""
-    found = [word for word in vocabulary if word in table]
+    found = list(table.keys() & vocabulary)
     found.sort(key=lambda word: (-table[word], word))
     # Many weak words say less than their sum: each further one counts a little less.
     total, share = 0.0, 1.0
@@ -222,7 +243,7 @@ def is_code(turn: Turn) -> Signal:
     if turn.fenced:
         score += 0.6
         found.append("a code block")
-    if not _CODE_SIGNS.isdisjoint(text) and _CODE_SYNTAX.found_in(text[:_SYNTAX_WINDOW]):
+    if _has_syntax(text):
         score += 0.4
         found.append("code syntax")
     if "`" in text or _names_code(turn):
@@ -242,6 +263,16 @@ def is_code(turn: Turn) -> Signal:
     return _signal(score, "about code", found)
 
 
+def _has_syntax(text: str) -> bool:
+    """Whether the beginning of ``text`` has the syntax of a programming language."""
+    if _CODE_SIGNS.isdisjoint(text):
+        return False
+    start = text[:_SYNTAX_WINDOW]
+    return any(mark in start for mark in _CODE_MARKS) or any(
+        needed in start and form.found_in(start) for needed, form in _CODE_FORMS
+    )
+
+
 def _names_code(turn: Turn) -> bool:
     """Whether there is a snake_case, called() or camelCase name.
 
@@ -250,8 +281,8 @@ def _names_code(turn: Turn) -> bool:
     if ("_" in turn.text or "()" in turn.text) and _CALL.found_in(turn.text):
         return True
     return any(
-        not token.islower() and token[:2].islower() and token.isalpha() and len(token) > 3
-        for token in turn.cased
+        token[:2].islower() and token.isalpha() and len(token) > 3
+        for token in set(turn.cased).difference(turn.tokens)  # those with a capital
     )
 
 
@@ -276,11 +307,11 @@ def is_reasoning(turn: Turn) -> Signal:
     """How strongly the turn is mathematics, logic, a puzzle or a proof."""
     score, found = _sum(_MATH_WORDS, turn.words)
     text = turn.text
-    numbers = sum(
-        (token[0].isdigit() and not _YEAR.compiled.fullmatch(token)) or token in _NUMBER_WORDS
-        for token in turn.tokens
+    figures = [token for token in turn.tokens if token[0].isdigit()]
+    numbers = sum(map(_NUMBER_WORDS.__contains__, turn.tokens)) + sum(
+        not _YEAR.compiled.fullmatch(token) for token in figures
     )
-    if not _FORMULA_SIGNS.isdisjoint(text) and _FORMULA.found_in(text):
+    if _has_formula(text):
         score += 0.5
         found.append("a formula")
     lowered = text.lower()
@@ -300,6 +331,18 @@ def is_reasoning(turn: Turn) -> Signal:
     if score == 0.0:
         return NONE
     return _signal(score, "mathematics or logic", found)
+
+
+def _has_formula(text: str) -> bool:
+    """Whether numbers or unknowns are reckoned with somewhere in ``text``."""
+    if _FORMULA_SIGNS.isdisjoint(text):
+        return False
+    return (
+        any(mark in text for mark in _FORMULA_MARKS)
+        or _OPERATION.found_in(text)
+        or _UNKNOWN.found_in(text)
+        or any(needed in text and form.found_in(text) for needed, form in _FORMULA_FORMS)
+    )
 
 
 def is_complex(turn: Turn) -> Signal:

@@ -38,7 +38,8 @@ export function Composer() {
   };
   const dropping = useDrop(add);
 
-  useEffect(() => {
+  // Before the next paint: the box has the text and the cursor when the press that asked for it is over.
+  useLayoutEffect(() => {
     const turn = conversation.get().turns.find((item) => item.id === editing);
     if (turn?.role !== "user") return;
     setText(turn.text);

@@ -10,6 +10,12 @@ const PLACES = [
   "/usr/bin/chromium-headless-shell", "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome",
 ];
 
+/**
+ * How many times slower the pages run: CODEEX_TEST_SLOWED=8 finds tests that look before the page is
+ * there, which otherwise fail one time in a hundred.
+ */
+const SLOWED = Number(process.env.CODEEX_TEST_SLOWED ?? 1);
+
 /** The browser of CHROMIUM_PATH, or the system's. Raises Error where there is none. */
 export async function launch() {
   const executablePath = process.env.CHROMIUM_PATH || PLACES.find((path) => existsSync(path));
@@ -47,7 +53,11 @@ export async function open(browser, url, { path = "", ready = messageBox, user, 
     const address = request.url();
     if (/^https?:/.test(address) && !address.startsWith(url)) page.foreign.push(address);
   });
-  page.setDefaultTimeout(8000);
+  page.setDefaultTimeout(8000 * SLOWED);
+  if (SLOWED > 1) {
+    const session = await context.newCDPSession(page);
+    await session.send("Emulation.setCPUThrottlingRate", { rate: SLOWED });
+  }
   await page.goto(`${url}${path}`);
   await ready(page).waitFor();
   return page;
