@@ -11,6 +11,7 @@ from pathlib import Path
 
 DATA = Path(__file__).parent / "data" / "injection.jsonl"
 LATER = Path(__file__).parent / "data" / "injection_later.jsonl"  # the threshold was chosen on them
+SLY = Path(__file__).parent / "data" / "injection_sly.jsonl"  # held out, of other authors
 TEMPLATES = Path(__file__).parent / "data" / "injection_templates.txt"
 _SLOT = re.compile(r"\{([^{}]*)\}")
 

@@ -59,10 +59,10 @@ from shared.model import Category
 SEED = 20260101
 PER_CHOICE = 8  # prompts made of a pattern for each choice in it
 MOST = 64
-ROUGHENED = 3  # of a plain prompt
+ROUGHENED = 2  # of a plain prompt
 PLAIN = 3.0  # how much more a plain prompt counts than a pattern of as many prompts
 OTHER = 100_000  # patterns from here on are prompts of classify.jsonl, from twice that of the pool
-TAUGHT = 36_000  # texts that the teacher is taught with
+TAUGHT = 44_000  # texts that the teacher is taught with
 MADE, MADE_OF_POOL = 60_000, 15_000  # texts that only the teacher labels
 LABELS = 0.4  # of the model that learned labels
 HEAT = 1.0

@@ -1,0 +1,4 @@
+// Every view in dark colours.
+import { checkEveryView } from "./support/accessibility.mjs";
+
+checkEveryView("dark");
