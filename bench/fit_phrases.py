@@ -24,10 +24,10 @@ from torch.nn import functional
 
 from bench import minilm
 from bench.augment import Neighbours, augment, neighbours
-from bench.fit_injection import ordinary
+from bench.fit_injection import PAGE, ordinary
 from bench.injection_rows import drawn, load
 from bench.meanings import DIMENSIONS, Meanings, meanings
-from bench.pool import sources
+from bench.pool import manuals, sources
 from bench.train_classifier import examples
 from shared.safety.injection_forms import visible
 from shared.safety.injection_phrases import PATH, ROWS, rows, share
@@ -36,7 +36,7 @@ from shared.safety.injection_words import plain_words
 SEED = 3
 DRAWN = 8  # texts of each template
 PROMPTS, EACH = 6000, 1500  # of our prompts, and of each source of the pool
-TAUGHT = 16_000  # texts that the teacher is taught with
+TAUGHT = 20_000  # texts that the teacher is taught with
 AMONG, MIXED = 2500, 2000  # attacks between ordinary texts, and ordinary texts together
 MADE, MADE_ORDINARY = 14_000, 8_000  # texts made of attacks and of others
 LENGTHS = (6, 8, 12, 16, 24, 32)  # words of a piece
@@ -61,10 +61,12 @@ def lesson(folder: Path, rng: random.Random) -> list[Text]:
     pages = [row.text for row in ordinary()]
     prompts = [example.text for example in examples(random.Random(SEED))]
     pool = [text for source in sources(folder, set()) for text in source.texts[:EACH]]
+    read = list(manuals(folder, PAGE))
+    found += [Text(text, False, 0.4) for text in read]
     found += [Text(text, False, 0.7) for text in pages]
     found += [Text(text, False, 0.15) for text in rng.sample(prompts, PROMPTS)]
     found += [Text(text, False, 0.2) for text in pool]
-    others = [*prompts, *pages, *pool]
+    others = [*prompts, *pages, *read, *pool]
     attacks = [each for each in found if each.attack]
     for each in rng.choices(attacks, weights=[each.share for each in attacks], k=AMONG):
         parts = [rng.choice(others)[:_PART] for _ in range(rng.choice((1, 1, 2, 3)))]

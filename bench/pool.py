@@ -34,7 +34,13 @@ CLONES = (
         "BSD 3-Clause",
     ),
     ("hpcaitech/Open-Sora", "7ad6a96a135feb81f755c84fb391818718f6beb2", "Apache-2.0"),
+    ("instructor-ai/instructor", "2e6c3b3f6ff0fa528c08cdfd37a745fa91232036", "MIT"),
+    ("openai/openai-python", "e43b422412a9e96c9cc5192c61fffbe2d7e04836", "Apache-2.0"),
+    ("simonw/llm", "f3f4f29c6e5e623c3776cbf6455dda2345638214", "Apache-2.0"),
 )
+# Whose pages speak of models, prompts, keys and instructions as any manual of such software does.
+_MANUALS = ("instructor-ai+instructor", "openai+openai-python", "simonw+llm")
+_ATTACKS = re.compile(r"injection|jailbreak", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -92,6 +98,15 @@ def sources(folder: Path, apart: set[str]) -> list[Source]:
         rng.shuffle(source.texts)
         print(f"  {source.name}: {len(source.texts)} texts, {len(texts)} before")
     return found
+
+
+def manuals(folder: Path, size: int) -> Iterator[str]:
+    """Pages of manuals in pieces of ``size`` characters, but for those that speak of attacks."""
+    for name in _MANUALS:
+        for path in sorted((folder / name).glob("**/*.md")):
+            text = path.read_text(encoding="utf-8", errors="replace")
+            if not _ATTACKS.search(text):
+                yield from (text[at : at + size] for at in range(0, len(text), size))
 
 
 def runs(text: str) -> set[str]:

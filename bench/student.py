@@ -205,13 +205,17 @@ def write(student: Student, known: Meanings, words: list[str], heat: float, path
             own[:, row] += MEANING * (student.meaning @ known.of(word))
     own[:, ROWS] = 0.0
     own -= own.mean(0, keepdims=True)  # a softmax only sees differences
+    save(own / heat, (student.bias - student.bias.mean()) / heat, marks, path)
+
+
+def save(own: np.ndarray, bias: np.ndarray, marks: np.ndarray, path: Path) -> None:
+    """Writes weights (categories, rows of both tables), biases and the words' marks."""
     step = np.quantile(np.abs(own[own != 0]), 0.9995) / 127
     body = (np.clip(np.rint(own / step), -127, 127) + MIDDLE).astype(np.uint8)
-    bias = student.bias - student.bias.mean()
     head = {
         "categories": [category.value for category in CATEGORIES],
-        "bias": [round(float(value), 4) for value in bias / heat],
-        "step": round(float(step / heat), 8),
+        "bias": [round(float(value), 4) for value in bias],
+        "step": round(float(step), 8),
         "form": FORM,
         "anchor": ANCHOR,
     }

@@ -38,7 +38,9 @@ def test_syntax_of_code(text: str) -> None:
     assert "code syntax" in is_code(read_turn(text)).why
 
 
-@pytest.mark.parametrize("text", ["a (small) house", "1 < 2, he said", "see [1]; and walk on", "#7"])
+@pytest.mark.parametrize(
+    "text", ["a (small) house", "1 < 2, he said", "see [1]; and walk on", "#7"]
+)
 def test_signs_alone_are_no_code(text: str) -> None:
     assert is_code(read_turn(text)).score == 0.0
 

@@ -93,7 +93,7 @@ def test_judging_is_the_same_in_every_process() -> None:
 
 
 def test_words_no_prompt_has_are_known_by_their_meaning() -> None:
-    """ "Subpoena" speaks for COMPLEX and "asymptote" for REASONING, "lol" for neither."""
+    """ "Bankruptcy" and "legislature" stand in no prompt that the weights were trained on."""
     known = weights()
 
     def weight(word: str, category: Category) -> int:
@@ -101,7 +101,8 @@ def test_words_no_prompt_has_are_known_by_their_meaning() -> None:
         assert known.marks[row] == mark
         return known.rows[row * 9 + known.head.categories.index(category)] - MIDDLE
 
-    assert weight("sovereignty", Category.COMPLEX) > weight("sovereignty", Category.SIMPLE)
+    assert weight("bankruptcy", Category.COMPLEX) > weight("bankruptcy", Category.SIMPLE)
+    assert weight("legislature", Category.COMPLEX) > weight("legislature", Category.REASONING)
     assert weight("java", Category.CODING) > weight("java", Category.COMPLEX)
 
 

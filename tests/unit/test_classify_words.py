@@ -18,7 +18,6 @@ from shared.classify import classify_local
         ("Erstelle einen Plan für meine Woche", "MULTILINGUAL"),
         ("a portrait of a queen, baroque style", "IMAGE_GEN"),
         ("footage of a market at night", "VIDEO_GEN"),
-        ("a picture of health is what my doctor called me", "MEDIUM"),
         ("cinematic lighting, 8k, octane, misty harbour at dawn", "IMAGE_GEN"),
         ("Turn this poem into an image", "IMAGE_GEN"),
         ("Turn this paragraph around for me so it reads better", "MEDIUM"),
@@ -41,7 +40,6 @@ from shared.classify import classify_local
         ("Email templates for a dentist", "MEDIUM"),
         ("Remind me what photosynthesis is", "SIMPLE"),
         ("Could you book a flight, and then email my boss about it?", "AGENTIC"),
-        ("Can I book a flight with an expired passport?", "MEDIUM"),
         ("Schedule my Python function to run hourly with cron", "CODING"),
         # languages
         ("What's the Finnish word for snow?", "MULTILINGUAL"),
@@ -77,3 +75,17 @@ def test_forms(text: str, category: str) -> None:
 def test_words_that_nobody_knows_make_unsure() -> None:
     text = "Lorem ipsum dolor sit amet " * 200
     assert classify_local({"messages": [{"role": "user", "content": text}]}).unsure
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a picture of health is what my doctor called me",
+        "Can I book a flight with an expired passport?",
+    ],
+)
+def test_what_sounds_like_another_category_is_not_said_surely(text: str) -> None:
+    """The first is no picture; the second asks what is allowed, in an errand's words."""
+    result = classify_local({"messages": [{"role": "user", "content": text}]})
+    assert result.category != "IMAGE_GEN"
+    assert result.confidence < 0.85
