@@ -86,6 +86,36 @@ _COMMON: dict[str, str] = {
     "ďakujem ahoj napíš vysvetli",
     "ca": "el la els les de que i en un una per amb no és com què quin quina on per són més aquest "
     "vull pot ser del al hola gràcies si us plau escriu",
+    "sl": "je v na se da za kaj kako kje zakaj kdo ki ni sem od mi prosim hvala živjo napiši "
+    "razloži lahko kateri tudi pa ampak",
+    "et": "ja ei et mis kuidas miks kus kes oli kui mida ning oma tere aitäh palun kirjuta "
+    "selgita minu ka või kas aga mulle",
+    "lv": "un ir nav kas kā kāpēc kur es bija ar uz lai paldies lūdzu sveiki uzraksti paskaidro "
+    "mans arī vai bet",
+    "lt": "ir yra nėra tai kad kas kaip kodėl kur aš jis buvo apie iš į ar ačiū prašau labas "
+    "parašyk paaiškink mano taip bet",
+    "is": "og að það ekki hvað hvernig vegna hvar hver ég þú hann var með frá takk halló skrifaðu "
+    "minn líka eða mér",
+    "af": "nie wat hoe waarom waar wie ek jy hy oor dankie asseblief hallo skryf verduidelik ook "
+    "maar het vir hulle ons hierdie daar",
+    "sq": "dhe është nuk që çfarë si pse ku kush unë ishte për nga në faleminderit lutem "
+    "përshëndetje shkruaj shpjego gjithashtu ose një e të",
+    "az": "və bir bu nə necə niyə harada kim mən sən idi ilə üçün deyil salam təşəkkür zəhmət "
+    "olmasa yaz izah çox hansı mənə",
+    "eu": "eta da ez hau zer nola zergatik dira kaixo eskerrik asko mesedez idatzi azaldu nire "
+    "ere edo baina",
+    "cy": "yn ac mae ei nid beth sut ble pwy chi oedd gyda helo diolch gwelwch ysgrifennwch fy "
+    "hefyd neu ond ydy",
+    "ga": "agus tá níl cad conas cén fáth cá cé mé tú sé bhí faoi dia duit scríobh freisin nó ach "
+    "maith agat",
+    "ht": "ak yon se ki sa kijan poukisa kote mwen ou li avèk pou nou bonjou mèsi tanpri ekri "
+    "eksplike",
+    "eo": "kaj la estas ne kio kiel kial kie kiu li kun pri por saluton dankon bonvolu skribu "
+    "klarigu mia ankaŭ aŭ sed",
+    "so": "iyo waa maxay sidee sababta xaggee ayaa anigu adiga isaga ahaa ku ka mahadsanid fadlan "
+    "qor sharax sidoo kale ama laakiin",
+    "ha": "da na ce wannan mene yaya yasa wane cikin tare sannu gode allah rubuta bayyana kuma ko "
+    "amma shi",
     "ru": "и в не на что как это я с по почему где кто для из он мы привет спасибо напиши "
     "объясни какой какая сколько ли у о к или чем приготовить",
     "uk": "і в не на що як це я з по чому де хто для із він ми привіт дякую напиши поясни який "

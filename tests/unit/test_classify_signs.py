@@ -91,8 +91,23 @@ def test_forms_of_logic_begin_at_a_word(text: str, found: bool) -> None:
         ("Counters per model, provider and day", "en"),  # "per" is Catalan and Italian too
         ("l'homme et la mer", "fr"),
         ("Wie ist das Wetter und was kann ich machen", "de"),
+        ("Kako naj napišem prošnjo za službo in kaj je pomembno?", "sl"),
+        ("Kuidas ma saan oma koera õpetada ja miks ta ei kuula?", "et"),
+        ("Kā es varu iemācīties latviešu valodu un kur ir labi kursi?", "lv"),
+        ("Kodėl dangus yra mėlynas ir kaip tai paaiškinti vaikui?", "lt"),
+        ("Hvernig get ég sagt frá ferðinni og hvað er það besta?", "is"),
+        ("Hoekom is die lug blou en hoe verduidelik ek dit vir my kind?", "af"),
+        ("Pse është deti i kripur dhe si mund ta shpjegoj për një fëmijë?", "sq"),
+        ("Dəniz niyə duzludur və bunu uşağa necə izah edim, zəhmət olmasa?", "az"),
+        ("Zergatik da itsasoa gazia eta nola azaldu hau ume bati?", "eu"),
+        ("Pam mae'r môr yn hallt, a sut mae esbonio hyn yn syml?", "cy"),
+        ("Cén fáth go bhfuil an fharraige goirt, agus conas é a mhíniú?", "ga"),
+        ("Poukisa lanmè a sale e kijan pou mwen eksplike sa bay yon timoun?", "ht"),
+        ("Kial la maro estas sala kaj kiel mi klarigu tion al infano?", "eo"),
+        ("Waa maxay sababta baddu u dhanaan tahay, sideen u sharxaa?", "so"),
+        ("Me yasa ruwan teku yake da gishiri kuma yaya zan bayyana wannan?", "ha"),
     ],
 )
-def test_english_is_told_without_counting_every_language(text: str, code: str) -> None:
+def test_languages(text: str, code: str) -> None:
     turn = read_turn(text)
     assert detect(turn.text, turn.tokens).code == code
