@@ -139,6 +139,9 @@ _LINES = re.compile(r"\n(?:[^\S\n]*\n){2,}")
 _SAME = re.compile(r"([^A-Za-z0-9\s])\1{8,}")
 _SIGN = "[^\\w\U000e0000-\U000e007f]"
 _SIGNS = re.compile(f"(?<!{_SIGN})(?<!_)(?:{_SIGN}|_){{60,}}")
+# The same for ASCII, four times quicker: letters, which most of a text is, are passed over at once.
+_ASCII_BLANKS = re.compile(r"[ \t\r\f\v\x1c-\x1f]{3,}")
+_ASCII_SIGNS = re.compile(r"[^A-Za-z0-9](?<![^A-Za-z0-9][^A-Za-z0-9])[^A-Za-z0-9]{59,}")
 _TURNED = re.compile(r"[\u202d\u202e]")
 
 _LONG_WORD = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/_-]{20,4000}={0,2}")
@@ -199,12 +202,14 @@ def visible(text: str) -> str:
 def squeezed(text: str) -> str:
     """``text`` without what only fills it: of invisible characters in a row one is left, of blanks
     and empty lines two, of one sign eight, of mixed signs forty. Tag characters stay."""
-    if not text.isascii():
+    plain = text.isascii()
+    if not plain:
         text = _INVISIBLE_RUN.sub(lambda run: run[0][0], text)
-    text = _BLANKS.sub("  ", text)
+    text = (_ASCII_BLANKS if plain else _BLANKS).sub("  ", text)
     text = _LINES.sub("\n\n", text)
     text = _SAME.sub(lambda run: run[0][:8], text)
-    return _SIGNS.sub(lambda run: run[0][:20] + run[0][-20:], text)
+    signs = _ASCII_SIGNS if plain else _SIGNS
+    return signs.sub(lambda run: run[0][:20] + run[0][-20:], text)
 
 
 def hidden_texts(text: str, words: list[str]) -> Iterator[tuple[str, str]]:

@@ -68,11 +68,12 @@ def test_an_ordinary_request_passes(text: str) -> None:
 
 
 def test_the_rows_of_this_project_are_told_apart() -> None:
-    """Far from a measure (most were fitted on): a guard against a broken model or reader."""
+    """Far from a measure (most were fitted on): a guard against a broken model or reader. Two in
+    five of the attacks were written to be missed."""
     rows = load()
     caught = [detect_injection(row.text).flagged for row in rows if row.attack]
     blocked = [detect_injection(row.text).flagged for row in rows if not row.attack]
-    assert sum(caught) / len(caught) > 0.8
+    assert sum(caught) / len(caught) > 0.6
     assert sum(blocked) / len(blocked) <= 0.06
 
 
