@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from shared.classify.code_surely import surely_code
 from shared.classify.features import read_features
 from shared.classify.language import Language
 from shared.classify.rules import Signals, Verdict, by_rules, look
@@ -21,6 +22,7 @@ _FEW = 1
 # An order that names what it wants ("translate", "make a video") outweighs what the text is about.
 _ORDERED: Final = frozenset({Category.VIDEO_GEN, Category.IMAGE_GEN, Category.MULTILINGUAL})
 _CERTAIN: Final = 0.85
+_SURE: Final = 0.92
 _READS: Final = {
     Category.VIDEO_GEN: "reads as the wish for a video",
     Category.IMAGE_GEN: "reads as the wish for a picture",
@@ -42,6 +44,8 @@ def judge_turn(turn: Turn, language: Language, tools: bool) -> Verdict:
     ordered = ruled.category in _ORDERED and signals.of(ruled.category).score >= _CERTAIN
     if tools or foreign or ordered or turn.length < _FEW or ruled.why == "small talk":
         return ruled
+    if why := surely_code(turn):
+        return Verdict(Category.CODING, _SURE, why)
     return by_weights(turn, signals, weights())
 
 

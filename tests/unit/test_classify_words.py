@@ -80,6 +80,40 @@ def test_words_that_nobody_knows_make_unsure() -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "Why does this raise a KeyError?",
+        "why do i get a nullpointerexception",
+        "Debug this",
+        "Please refactor it",
+        "Fix this code",
+        "Could you explain the code below?",
+        "review my code",
+    ],
+)
+def test_short_requests_about_code(text: str) -> None:
+    result = classify_local({"messages": [{"role": "user", "content": text}]})
+    assert result.category == "CODING"
+    assert result.confidence > 0.9
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The reign of terror, in short",
+        "Is that an error or an exception?",
+        "Explain the dress code",
+        "write about the penal code",
+        "How do I crack the code of good writing?",
+    ],
+)
+def test_words_that_only_sound_like_code(text: str) -> None:
+    result = classify_local({"messages": [{"role": "user", "content": text}]})
+    assert "error of a program" not in result.reasoning
+    assert "orders work on code" not in result.reasoning
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "a picture of health is what my doctor called me",
         "Can I book a flight with an expired passport?",
     ],
