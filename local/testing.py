@@ -96,10 +96,11 @@ def main(arguments: Sequence[str]) -> int:
 
 def side_by_side(cores: int) -> list[str]:
     """Options that spread the files of the suite over processes, in the order of their names: what
-    takes longest (the running system, the faults) comes first, the many short ones fill up."""
-    workers = min(MOST_WORKERS, cores)
-    if workers < 2:
+    takes longest (the running system, the faults) comes first, the many short ones fill up. One
+    process more than cores: what comes first waits half its time (two cores: 286 s, not 329 s)."""
+    if cores < 2:
         return []
+    workers = min(MOST_WORKERS, cores + 1)
     return ["-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
