@@ -30,11 +30,12 @@ PULL = 2.5  # towards the start, in texts
 FAR, FORM = 0.3, 0.8  # of what a feature says when it is near; of every form
 # What speaks for an ordinary request may not outweigh a plain order: everyday words stand in both.
 FLOOR = -0.6
-# From this score on a text is blocked. ``LESS`` is taken off all log odds for it. Together with
-# ``WORDING``, what the log odds of how a text sounds (bench/fit_phrases.py) count, it was chosen on
-# the rows of ``injection_rows.LATER``, written after both fits (71 % and 2 % are above it), and on
-# ordinary prompts, pages and sources (1 %).
+# From this score on a text is blocked. ``LESS`` is taken off all log odds for it. ``WORDING`` is
+# what the log odds of how a text sounds (bench/fit_wording.py) count beside the concepts; ``HEARD``
+# of them are enough alone, with ``BESIDE`` of what the concepts say. These were chosen on the rows
+# of ``injection_rows.TUNING``, which neither fit has seen, and on ordinary prompts.
 THRESHOLD, LESS, WORDING = 0.5, 1.0, 0.5
+HEARD, BESIDE = 1.1, 0.3
 SEED = 5
 DRAWN = 12  # texts of each template
 
@@ -169,6 +170,8 @@ def main() -> None:
                 "bias": round(bias - LESS, 3),
                 "threshold": THRESHOLD,
                 "wording": WORDING,
+                "heard": HEARD,
+                "beside": BESIDE,
                 "weights": {n: round(w, 2) for n, w in sorted(kept.items()) if round(w, 2)},
             },
             indent=0,

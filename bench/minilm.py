@@ -86,7 +86,7 @@ def tokens(texts: list[str]) -> list[list[int]]:
     return found
 
 
-def _pad(rows: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+def pad(rows: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
     """Token numbers, and which of them are there: both (texts, longest)."""
     longest = max(map(len, rows))
     ids = torch.tensor([row + [0] * (longest - len(row)) for row in rows])
@@ -167,7 +167,7 @@ def fit(
         lambda step: min(1.0, (step + 1) / (WARM * len(steps))) * max(0.0, 1 - step / len(steps)),
     )
     for number, batch in enumerate(steps):
-        shown, there = _pad([ids[index] for index in batch])
+        shown, there = pad([ids[index] for index in batch])
         hide = (torch.rand(shown.shape) < HIDDEN) & there
         hide[:, 0] = False
         scores = _forward(teacher.tensors, shown.masked_fill(hide, MASK), there, DROPOUT)
@@ -192,6 +192,6 @@ def scores(teacher: Teacher, texts: list[str]) -> np.ndarray:
     with torch.inference_mode():
         for start in range(0, len(order), 64):
             batch = order[start : start + 64]
-            shown, there = _pad([ids[index] for index in batch])
+            shown, there = pad([ids[index] for index in batch])
             found[batch] = _forward(teacher.tensors, shown, there, 0.0).numpy()
     return found

@@ -3,8 +3,9 @@
 Words are mapped to what they mean in such an attempt (``injection_concepts.json``); what stands
 near each other, and the text's forms (``injection_forms.py``), are weighed by a small linear model
 (``injection_weights.json``, fitted by ``bench/fit_injection.py`` on texts written for it). To that
-comes how the words sound together (``injection_phrases.py``). What is hidden in ciphers or
-invisible characters is read as well. The worst region of a text decides.
+comes how the words sound together (``injection_wording.py``): a text is flagged where concepts say
+so, its wording heard beside them, or where its wording says so, the concepts beside it. What is
+hidden in ciphers or invisible characters is read as well. The worst region of a text decides.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from shared.safety.injection_forms import forms, hidden_texts, squeezed, visible
-from shared.safety.injection_phrases import sounding
+from shared.safety.injection_wording import BLOCK, sounding
 from shared.safety.injection_words import (
     STOP,
     anchors,
@@ -39,8 +40,12 @@ _SIGNS = ("", "<", ">", "~")
 # slices share, more than the widest region of words has.
 SLICE, OVERLAP = 2000, 400
 READ = 16_384  # characters that are squeezed in one go
-# Log odds of how a text sounds beyond which nothing is made of it.
-LOUD = 5.0
+# Log odds of how a text sounds beyond which nothing is made of it: beside concepts, which it can
+# confirm more than calm, and alone.
+CALM, LOUD, LOUDEST = -1.0, 5.0, 8.0
+# The longer a text, the likelier is a run of words that sounds odd by chance: so much is taken off
+# for each e-fold of its runs, and no more than that.
+_FAR, _FARTHEST = 0.6, 2.0
 # What is said to stand before an anchor that opens a clause: orders do.
 OPENING = "START"
 
@@ -57,13 +62,16 @@ class Weights(Struct, frozen=True, forbid_unknown_fields=True):
 
     Features are ``A``, ``A<B`` (B shortly before A), ``A>B`` (B shortly after), ``A~B`` (B around A
     and not near) and ``form:name``; A is a concept with an anchor. ``wording`` is what the log odds
-    of how a text sounds count.
+    of how a text sounds count beside these, ``heard`` those that are enough alone, and ``beside``
+    what these features count there.
     """
 
     about: str
     bias: float
     threshold: float
     wording: float
+    heard: float
+    beside: float
     weights: dict[str, float]
 
 
@@ -74,6 +82,8 @@ class _Model(Struct, frozen=True):
     threshold: float
     sure: float
     wording: float
+    heard: float
+    beside: float
     features: dict[int, float]
     forms: dict[str, float]
 
@@ -88,6 +98,8 @@ def _model() -> _Model:
         threshold=data.threshold,
         sure=math.log(data.threshold / (1 - data.threshold)),
         wording=data.wording,
+        heard=data.heard,
+        beside=data.beside,
         features={feature_code(name): weight for name, weight in weights.items()},
         forms=shapes,
     )
@@ -121,25 +133,25 @@ def judge(text: str) -> Iterator[InjectionVerdict]:
     and whoever asks may do other things between. The last is the verdict on the whole text."""
     model = _model()
     weight = model.features.get
-    found: dict[float, float] = {}  # by what the forms add, the heaviest region beside them
-    count = 0
+    meant = told = -math.inf  # by concepts, the wording beside them; by the wording alone
+    count = runs = 0
     for place, part in enumerate(slices(text)):
-        most = 0
+        most = longest = 0
         for words, shapes in readings(part):
-            extra = sum([model.forms.get(shape, 0.0) for shape in shapes])
             sums = [sum([weight(code, 0.0) for code in near]) for near in regions(words)]
-            heavy = max(0.0, max(sums, default=0.0))
-            if model.bias + extra + heavy + model.wording * LOUD >= model.sure:
-                # Else no wording makes an attack of it: most texts need not be heard.
-                heavy += model.wording * max(-LOUD, min(LOUD, sounding(words)))
-            found[extra] = max(found.get(extra, heavy), heavy)
-            most = max(most, len(sums))
-        count += most
-        less = drift(count)
-        best = max(extra + heavy - less for extra, heavy in found.items())
-        score = 1 / (1 + math.exp(-max(-30.0, min(30.0, model.bias + best))))
+            heavy = sum([model.forms.get(shape, 0.0) for shape in shapes])
+            heavy += max(0.0, max(sums, default=0.0))
+            sound = sounding(words)
+            beside = model.wording * max(CALM, min(LOUD, sound))
+            meant = max(meant, model.bias + heavy + beside)
+            alone = max(-LOUDEST, min(LOUDEST, sound)) - model.heard
+            told = max(told, model.beside * heavy + alone)
+            most, longest = max(most, len(sums)), max(longest, len(words))
+        count, runs = count + most, runs + longest // BLOCK
+        best = max(meant - drift(count), told - far(runs))
+        score = 1 / (1 + math.exp(-max(-30.0, min(30.0, best))))
         yield InjectionVerdict(flagged=score >= model.threshold, score=score)
-        if place and model.bias + best + less - _MOST_DRIFT >= model.sure:
+        if place and max(meant - _MOST_DRIFT, told - _FARTHEST) >= model.sure:
             return  # however the rest reads, it is flagged
 
 
@@ -173,6 +185,11 @@ def slices(text: str) -> Iterator[str]:
 def drift(count: int) -> float:
     """What the heaviest of ``count`` regions weighs by chance, more than that of a few."""
     return min(_MOST_DRIFT, _DRIFT * math.log(max(1.0, count / _FEW)))
+
+
+def far(runs: int) -> float:
+    """What the oddest of ``runs`` runs of words sounds like by chance, more than a single one."""
+    return min(_FARTHEST, _FAR * math.log(max(1, runs)))
 
 
 def readings(text: str) -> Iterator[tuple[list[str], list[str]]]:
