@@ -33,7 +33,9 @@ FILTERS, WIDTH = 64, 3
 MOST = 42
 HIGH = 128
 _ALLOWED = bytes(range(MOST + 1))
-CACHED = 4096  # words whose answers are at hand
+# Words whose answers are at hand, and characters that tell a word from others: there are texts
+# without blanks, which nobody has to remember.
+CACHED, SPELLED = 4096, 40
 # Words of a block. A run is two blocks, and overlaps with the next by one.
 BLOCK = 16
 # The code of words that are not known, and of what stands before and after a text.
@@ -121,7 +123,8 @@ def sounding(words: list[str], known: Wording | None = None) -> float:
     """The log odds that the run of ``words`` that sounds most like an attack is from one."""
     known = known or wording()
     around = [known.silence] * (WIDTH - 1)
-    blocks = strongest([*around, *map(known.answers, words), *around])
+    spelled = [word[:SPELLED] for word in words]
+    blocks = strongest([*around, *map(known.answers, spelled), *around])
     if len(blocks) == 1:
         return odds(blocks[0], known)
     high = _HIGHS[1]

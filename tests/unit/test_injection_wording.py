@@ -14,6 +14,7 @@ from shared.safety.injection_wording import (
     MOST,
     PATH,
     ROWS,
+    SPELLED,
     WIDTH,
     Wording,
     decode,
@@ -56,6 +57,20 @@ def _known(first_filter: list[tuple[int, int, int]], floor: int = 0) -> Wording:
 def test_the_file_is_small_and_read_once() -> None:
     assert PATH.stat().st_size < 1_500_000
     assert wording() is wording()
+
+
+def test_every_word_of_the_file_has_a_code_that_is_there() -> None:
+    """A code past the table would move all bytes after it."""
+    _, _, body = PATH.read_bytes().partition(b"\n")
+    codes = memoryview(body)[ROWS : 3 * ROWS].cast("H")
+    assert max(codes) < wording().head.codes
+
+
+def test_words_without_end_are_not_remembered_whole() -> None:
+    known = decode(PATH.read_bytes())
+    plain = sounding(["x" * SPELLED, "rules"], known)
+    assert sounding(["x" * 2_000, "rules"], known) == plain
+    assert known.answers.cache_info().currsize == 2
 
 
 @pytest.mark.parametrize("size", [0, 1, WIDTH * FILTERS - 1, WIDTH * FILTERS + 1])
