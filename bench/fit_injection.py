@@ -36,6 +36,9 @@ FLOOR = -0.6
 # of ``injection_rows.TUNING``, which neither fit has seen, and on ordinary prompts.
 THRESHOLD, LESS, WORDING = 0.5, 1.0, 0.5
 HEARD, BESIDE = 1.1, 0.3
+# Customers speak of "your rules" and "your instructions" as well: how a text sounds tells the two
+# apart, so of what these say by themselves only a part counts.
+MILD = {"RULES<YOUR": 0.5, "PROMPT<YOUR": 0.5}
 SEED = 5
 DRAWN = 12  # texts of each template
 
@@ -163,6 +166,7 @@ def main() -> None:
     pairs = [f"{a}{sign}{b}" for a in names if a in ANCHORS for sign in "<>~" for b in names]
     every = [*(name for name in names if name in ANCHORS), *pairs]
     kept = {name: start(name) for name in every} | weights
+    kept |= {name: kept[name] * part for name, part in MILD.items()}
     OUT.write_text(
         json.dumps(
             {
