@@ -33,7 +33,8 @@ FLOOR = -0.6
 # From this score on a text is blocked. ``LESS`` is taken off all log odds for it. ``WORDING`` is
 # what the log odds of how a text sounds (bench/fit_wording.py) count beside the concepts; ``HEARD``
 # of them are enough alone, with ``BESIDE`` of what the concepts say. These were chosen on the rows
-# of ``injection_rows.TUNING``, which neither fit has seen, and on ordinary prompts.
+# of ``injection_rows.TUNING``, which no fit has seen, and on ordinary prompts, with the sums of the
+# other rows held out in view.
 THRESHOLD, LESS, WORDING = 0.5, 1.0, 0.5
 HEARD, BESIDE = 1.1, 0.3
 # Customers speak of "your rules" and "your instructions" as well: how a text sounds tells the two

@@ -11,8 +11,10 @@ from pathlib import Path
 
 DATA = Path(__file__).parent / "data" / "injection.jsonl"
 LATER = Path(__file__).parent / "data" / "injection_later.jsonl"  # written after the first fits
-# Every sixth twenty of the rows written last: what the screen asks for was chosen on them.
+# Every sixth twenty of the rows of many authors: what the screen asks for was chosen on them.
 TUNING = Path(__file__).parent / "data" / "injection_tuning.jsonl"
+# Written when all else was done, by authors who knew no other row. Nothing was chosen on them.
+FRESH = Path(__file__).parent / "data" / "injection_fresh.jsonl"
 SLY = Path(__file__).parent / "data" / "injection_sly.jsonl"  # held out, of other authors
 TEMPLATES = Path(__file__).parent / "data" / "injection_templates.txt"
 _SLOT = re.compile(r"\{([^{}]*)\}")

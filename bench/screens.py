@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.classify import load as load_prompts
-from bench.injection_rows import LATER, SLY, TUNING, Row, load
+from bench.injection_rows import FRESH, LATER, SLY, TUNING, Row, load
 from bench.personal_values import sentences
 from shared.safety import detect_injection, redact
 from shared.safety.personal import find_personal
@@ -91,6 +91,7 @@ def main() -> None:
     print_injection("written after the fits", load(LATER))
     print_injection("sly ones, held out", load(SLY))
     print_injection("chosen by", load(TUNING))
+    print_injection("fresh", load(FRESH))
     for folder in sys.argv[1:]:
         for path in sorted(Path(folder).glob("*.jsonl")):
             print_injection(path.stem, load(path))
